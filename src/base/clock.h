@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tg {
+
+/// Microseconds since 1970-01-01T00:00:00Z. All stored times are this.
+struct UtcMicros {
+    std::int64_t micros = 0;
+    friend constexpr auto operator<=>(UtcMicros, UtcMicros) = default;
+};
+
+/// Where the time comes from; tests inject ManualClock, so that nothing ever sleeps to pass.
+class Clock {
+  public:
+    virtual ~Clock() = default;
+    virtual UtcMicros now() const = 0;
+    /// Never goes back; for timeouts and durations only.
+    virtual std::int64_t monotonic_ns() const = 0;
+};
+
+/// The machine's clocks. Thread-safe.
+Clock& system_clock();
+
+class ManualClock final : public Clock {
+  public:
+    explicit ManualClock(UtcMicros start) : now_(start) {}
+    UtcMicros now() const override { return now_; }
+    std::int64_t monotonic_ns() const override { return now_.micros * 1000; }
+    void set(UtcMicros now) { now_ = now; }
+    void advance_micros(std::int64_t micros) { now_.micros += micros; }
+
+  private:
+    UtcMicros now_;
+};
+
+/// A calendar day and time of day without a zone.
+struct Civil {
+    int year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0;
+    int micros = 0;
+};
+Civil to_civil(UtcMicros time, std::int64_t offset_seconds = 0);
+UtcMicros from_civil(const Civil& civil, std::int64_t offset_seconds = 0);
+
+/// Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant's "days_from_civil" relation).
+std::int64_t days_from_civil(int year, int month, int day);
+
+std::string format_rfc3339(UtcMicros time);  ///< "2026-11-24T03:12:59.000123Z"; whole seconds have no fraction
+/// "2026-11-24", "2026-11-24T03:12:59Z" or with an offset "+08:00". Errors: invalid_request.
+Result<UtcMicros> parse_rfc3339(std::string_view text);
+
+struct YearMonth {
+    int year = 1970, month = 1;
+    friend constexpr auto operator<=>(YearMonth, YearMonth) = default;
+};
+Result<YearMonth> parse_year_month(std::string_view text);  ///< "2026-11"
+std::string to_string(YearMonth month);
+
+}  // namespace tg
