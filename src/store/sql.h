@@ -1,0 +1,110 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tg {
+
+enum class Dialect : std::uint8_t { sqlite, postgres };
+
+/// A bound or read value. Amounts of money are two integers (SplitFemto); there is no floating point here.
+using SqlValue = std::variant<std::monostate, std::int64_t, std::string>;
+
+/// One row of a result; views are valid until the next row.
+class SqlRow {
+  public:
+    virtual ~SqlRow() = default;
+    virtual bool is_null(int column) const = 0;
+    virtual std::int64_t integer(int column) const = 0;
+    virtual std::string_view text(int column) const = 0;
+};
+
+/// A connection to SQLite or PostgreSQL. Statements use `?` for parameters in both. Not thread-safe; blocking: never on
+/// a loop thread. Errors: store_unavailable (busy, connection lost), conflict (unique or foreign key), internal.
+class SqlConnection {
+  public:
+    virtual ~SqlConnection() = default;
+    virtual Dialect dialect() const = 0;
+
+    /// Runs one statement with parameters; returns the number of changed rows.
+    virtual Result<std::int64_t> execute(std::string_view sql, std::span<const SqlValue> values) = 0;
+    Result<std::int64_t> execute(std::string_view sql, std::initializer_list<SqlValue> values = {}) {
+        return execute(sql, std::span(values.begin(), values.size()));
+    }
+    /// Runs several statements separated by `;`, without parameters (migrations).
+    virtual Status execute_script(std::string_view sql) = 0;
+    /// Calls `row` for each result row, in order; `row` returns false to stop.
+    virtual Status query(std::string_view sql, std::span<const SqlValue> values,
+                         const std::function<bool(const SqlRow&)>& row) = 0;
+    Status query(std::string_view sql, std::initializer_list<SqlValue> values,
+                 const std::function<bool(const SqlRow&)>& row) {
+        return query(sql, std::span(values.begin(), values.size()), row);
+    }
+
+    virtual Status begin() = 0;  ///< SQLite: BEGIN IMMEDIATE
+    virtual Status commit() = 0;
+    virtual Status rollback() = 0;
+
+    /// Fast append inside the current transaction: a prepared INSERT re-run (SQLite), COPY ... BINARY (PostgreSQL).
+    class BulkInsert {
+      public:
+        virtual ~BulkInsert() = default;
+        virtual void integer(std::int64_t value) = 0;  ///< next column of the current row
+        virtual void text(std::string_view value) = 0;
+        virtual void null() = 0;
+        virtual Status end_row() = 0;
+        virtual Status finish() = 0;
+    };
+    /// `columns` are "name:type" with type i (64-bit), i4 (32-bit integer column), i2 (16-bit) or t (text).
+    virtual Result<std::unique_ptr<BulkInsert>> bulk_insert(std::string_view table,
+                                                            std::span<const std::string_view> columns) = 0;
+
+    /// Changes when another connection has committed (SQLite: PRAGMA data_version); cheap. PostgreSQL: always 0, poll a table.
+    virtual Result<std::int64_t> data_version() = 0;
+};
+
+/// `sqlite:PATH` or `postgres://user:password@host:port/db?options` (libpq URI). Opening creates a SQLite file.
+/// Errors: invalid_config, store_unavailable. A PostgreSQL password never appears in an error.
+Result<std::unique_ptr<SqlConnection>> open_store(const std::string& url);
+
+/// Rolls back unless commit() was called and succeeded.
+class Transaction {
+  public:
+    static Result<Transaction> begin(SqlConnection& connection);
+    Transaction(Transaction&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+    Transaction& operator=(Transaction&&) = delete;
+    ~Transaction() {
+        if (connection_ != nullptr) (void)connection_->rollback().ok();
+    }
+    Status commit() {
+        Status status = connection_->commit();
+        if (status.ok()) connection_ = nullptr;
+        return status;
+    }
+
+  private:
+    explicit Transaction(SqlConnection& connection) : connection_(&connection) {}
+    SqlConnection* connection_;
+};
+
+/// One numbered schema change, with a text for each dialect. Never edited after release.
+struct Migration {
+    int number;
+    std::string_view name;
+    std::string_view sqlite;
+    std::string_view postgres;
+};
+/// All of migrations/, embedded in the binary in order.
+std::span<const Migration> all_migrations();
+/// Applies what is missing, each in its own transaction; safe when several processes start together.
+/// Errors: conflict when the store is newer than this binary.
+Result<int> migrate(SqlConnection& connection, std::span<const Migration> migrations);
+
+}  // namespace tg
