@@ -40,7 +40,8 @@ TEST(Money, HalfUpIsSymmetricSoThatAReversalIsExact) {
 }
 
 TEST(Money, SplitAndJoinKeepEveryDigit) {
-    for (const int128 v : {int128{0}, int128{1}, int128{-1}, int128{999'999}, int128{-1'000'001}, int128{1} << 80}) {
+    for (const int128 v :
+         {int128{0}, int128{1}, int128{-1}, int128{999'999}, int128{-1'000'001}, int128{1} << 80}) {
         EXPECT_EQ(join(split(Femto{v})).value, v);
         EXPECT_GE(split(Femto{v}).femto, 0);
     }
@@ -60,7 +61,8 @@ TEST(Clock, Rfc3339RoundTripAndErrors) {
     EXPECT_EQ(format_rfc3339(t), "2026-11-24T03:12:59.000123Z");
     EXPECT_EQ(parse_rfc3339("2026-11-24T11:12:59.000123+08:00")->micros, t.micros);
     EXPECT_EQ(format_rfc3339(*parse_rfc3339("2024-02-29")), "2024-02-29T00:00:00Z");
-    for (const char* bad : {"2023-02-29", "2026-13-01", "2026-11-24T25:00:00Z", "2026-11-24T03:12:59", "yesterday"}) {
+    for (const char* bad :
+         {"2023-02-29", "2026-13-01", "2026-11-24T25:00:00Z", "2026-11-24T03:12:59", "yesterday"}) {
         EXPECT_FALSE(parse_rfc3339(bad).ok()) << bad;
     }
 }
@@ -84,7 +86,8 @@ TEST(Hash, KnownVectors) {
     EXPECT_EQ(crc32c("123456789", 9), 0xe3069283U);  // RFC 3720 B.4's check value
     EXPECT_EQ(crc32c("56789", 5, crc32c("1234", 4)), 0xe3069283U);
     const Sha256 digest = sha256("abc");  // FIPS 180-4 example
-    EXPECT_EQ(hex(digest.data(), digest.size()), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(hex(digest.data(), digest.size()),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     EXPECT_NE(hash64("a"), hash64("b"));
     EXPECT_TRUE(equal_constant_time("abc", "abc"));
     EXPECT_FALSE(equal_constant_time("abc", "abd"));
@@ -101,9 +104,18 @@ TEST(Ids, CarryTheirTimeAndParseBack) {
 TEST(Json, EscapesAndRepairs) {
     std::string out;
     JsonWriter w(out);
-    w.begin_object().field("a", "q\"\\\n\x01").field("b", -5).key("c").begin_array().value(true).null().end_array();
+    w.begin_object()
+        .field("a", "q\"\\\n\x01")
+        .field("b", -5)
+        .key("c")
+        .begin_array()
+        .value(true)
+        .null()
+        .end_array();
     w.field("d", "\xff\xe4\xbd\xa0").end_object();
-    EXPECT_EQ(out, "{\"a\":\"q\\\"\\\\\\n\\u0001\",\"b\":-5,\"c\":[true,null],\"d\":\"\xef\xbf\xbd\xe4\xbd\xa0\"}");
+    EXPECT_EQ(out,
+              "{\"a\":\"q\\\"\\\\\\n\\u0001\",\"b\":-5,\"c\":[true,null],\"d\":"
+              "\"\xef\xbf\xbd\xe4\xbd\xa0\"}");
 }
 
 TEST(Metrics, PrometheusText) {
@@ -118,7 +130,9 @@ TEST(Metrics, PrometheusText) {
     EXPECT_NE(text.find("tg_wait_seconds_sum 0.00012\n"), std::string::npos);
 }
 
-Task<int> add_one(int n) { co_return n + 1; }
+Task<int> add_one(int n) {
+    co_return n + 1;
+}
 Task<int> add_many(int times) {
     int n = 0;
     for (int i = 0; i < times; ++i) n = co_await add_one(n);
@@ -133,7 +147,9 @@ struct Detached {
         void unhandled_exception() { std::terminate(); }
     };
 };
-Detached store_result(int* out) { *out = co_await add_many(1000); }
+Detached store_result(int* out) {
+    *out = co_await add_many(1000);
+}
 
 TEST(Task, AwaitsWithoutGrowingTheStack) {
     int result = 0;

@@ -33,8 +33,9 @@ int digits(std::string_view text, std::size_t at, std::size_t width) {
 }
 
 int days_in_month(int year, int month) {
-    return static_cast<int>(days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
-                            days_from_civil(year, month, 1));
+    return static_cast<int>(
+        days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+        days_from_civil(year, month, 1));
 }
 
 bool is_valid(const Civil& c) {
@@ -55,7 +56,8 @@ std::int64_t days_from_civil(int year, int month, int day) {
     const std::int64_t era = (y >= 0 ? y : y - 399) / 400;
     const std::int64_t year_of_era = y - era * 400;
     const std::int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    const std::int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    const std::int64_t day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * 146097 + day_of_era - 719468;
 }
 
@@ -72,7 +74,8 @@ Civil to_civil(UtcMicros time, std::int64_t offset_seconds) {
     const std::int64_t day_of_era = z - era * 146097;
     const std::int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const std::int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const std::int64_t mp = (5 * day_of_year + 2) / 153;
     Civil c;
     c.day = static_cast<int>(day_of_year - (153 * mp + 2) / 5 + 1);
@@ -95,16 +98,18 @@ UtcMicros from_civil(const Civil& c, std::int64_t offset_seconds) {
 std::string format_rfc3339(UtcMicros time) {
     const Civil c = to_civil(time);
     char text[64];
-    int n = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day, c.hour,
-                          c.minute, c.second);
-    if (c.micros != 0) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), ".%06d", c.micros);
+    int n = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month,
+                          c.day, c.hour, c.minute, c.second);
+    if (c.micros != 0)
+        n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), ".%06d", c.micros);
     return std::string(text, static_cast<std::size_t>(n)) + "Z";
 }
 
 Result<UtcMicros> parse_rfc3339(std::string_view text) {
     const auto bad = [&] {
-        return fail(ErrorCode::invalid_request, "'" + std::string(text.substr(0, 40)) +
-                                                    "' is not a time; write 2026-11-24 or 2026-11-24T03:12:59Z");
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(text.substr(0, 40)) +
+                        "' is not a time; write 2026-11-24 or 2026-11-24T03:12:59Z");
     };
     Civil c;
     c.year = digits(text, 0, 4);
@@ -125,7 +130,8 @@ Result<UtcMicros> parse_rfc3339(std::string_view text) {
         }
     }
     if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return from_civil(c);
-    if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return bad();
+    if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':')
+        return bad();
     const int hours = digits(text, at + 1, 2), minutes = digits(text, at + 4, 2);
     if (hours < 0 || hours > 14 || minutes < 0 || minutes > 59) return bad();
     const std::int64_t offset = (hours * 3600 + minutes * 60) * (text[at] == '-' ? -1 : 1);
@@ -135,8 +141,8 @@ Result<UtcMicros> parse_rfc3339(std::string_view text) {
 Result<YearMonth> parse_year_month(std::string_view text) {
     const YearMonth out{digits(text, 0, 4), digits(text, 5, 2)};
     if (text.size() != 7 || text[4] != '-' || out.year < 1970 || out.month < 1 || out.month > 12) {
-        return fail(ErrorCode::invalid_request,
-                    "'" + std::string(text.substr(0, 40)) + "' is not a month; write it as 2026-11");
+        return fail(ErrorCode::invalid_request, "'" + std::string(text.substr(0, 40)) +
+                                                    "' is not a month; write it as 2026-11");
     }
     return out;
 }

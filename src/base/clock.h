@@ -48,7 +48,8 @@ UtcMicros from_civil(const Civil& civil, std::int64_t offset_seconds = 0);
 /// Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant's "days_from_civil" relation).
 std::int64_t days_from_civil(int year, int month, int day);
 
-std::string format_rfc3339(UtcMicros time);  ///< "2026-11-24T03:12:59.000123Z"; whole seconds have no fraction
+std::string format_rfc3339(
+    UtcMicros time);  ///< "2026-11-24T03:12:59.000123Z"; whole seconds have no fraction
 /// "2026-11-24", "2026-11-24T03:12:59Z" or with an offset "+08:00". Errors: invalid_request.
 Result<UtcMicros> parse_rfc3339(std::string_view text);
 

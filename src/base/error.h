@@ -5,7 +5,8 @@
 
 namespace tg {
 
-/// Every way an expected failure can be named. The wire name is stable: clients, dashboards and the journal use it.
+/// Every way an expected failure can be named. The wire name is stable: clients, dashboards and the
+/// journal use it.
 enum class ErrorCode : std::uint8_t {
     // What a caller did.
     invalid_request,
@@ -55,9 +56,12 @@ struct ErrorInfo {
 
 /// The one table of statuses and the "retry?" answer.
 const ErrorInfo& info(ErrorCode code);
-inline std::string_view name(ErrorCode code) { return info(code).name; }
+inline std::string_view name(ErrorCode code) {
+    return info(code).name;
+}
 
-/// An expected failure. `detail` says what happened, which value, and what to do; it never holds a key or a prompt.
+/// An expected failure. `detail` says what happened, which value, and what to do; it never holds a
+/// key or a prompt.
 struct Error {
     ErrorCode code = ErrorCode::internal;
     std::string detail;

@@ -17,8 +17,8 @@ Sha256 sha256(std::string_view data);
 std::uint64_t hash64(std::string_view data, std::uint64_t seed = 0);
 
 std::string hex(const void* data, std::size_t size);
-void write_hex(std::uint64_t value, char* out);                 ///< 16 lower-case digits
-bool read_hex(std::string_view digits, std::uint64_t* value);   ///< exactly 16 digits
+void write_hex(std::uint64_t value, char* out);                ///< 16 lower-case digits
+bool read_hex(std::string_view digits, std::uint64_t* value);  ///< exactly 16 digits
 bool equal_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace tg

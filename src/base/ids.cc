@@ -18,19 +18,21 @@ std::string RequestId::text() const {
 
 Result<RequestId> RequestId::parse(std::string_view text) {
     RequestId id;
-    if (text.size() != kTextSize || !text.starts_with("req_") || !read_hex(text.substr(4, 16), &id.high) ||
-        !read_hex(text.substr(20, 16), &id.low)) {
-        return fail(ErrorCode::invalid_request, "'" + std::string(text.substr(0, 60)) +
-                                                    "' is not a request id; it looks like req_ and 32 hex digits");
+    if (text.size() != kTextSize || !text.starts_with("req_") ||
+        !read_hex(text.substr(4, 16), &id.high) || !read_hex(text.substr(20, 16), &id.low)) {
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(text.substr(0, 60)) +
+                        "' is not a request id; it looks like req_ and 32 hex digits");
     }
     return id;
 }
 
-RandomIdSource::RandomIdSource() : rng_([] {
-    std::uint64_t seed = 0;
-    fill_secure_random(&seed, sizeof seed);
-    return seed;
-}()) {}
+RandomIdSource::RandomIdSource()
+    : rng_([] {
+          std::uint64_t seed = 0;
+          fill_secure_random(&seed, sizeof seed);
+          return seed;
+      }()) {}
 
 RequestId RandomIdSource::next(UtcMicros now) {
     const auto ms = static_cast<std::uint64_t>(now.micros / 1000);

@@ -9,8 +9,9 @@
 
 namespace tg {
 
-/// One id for ever of a request, its event and every line made from it. The first 48 bits are UTC milliseconds (as in
-/// UUID version 7, RFC 9562), so that an id tells where in time to look for its event; the rest is random.
+/// One id for ever of a request, its event and every line made from it. The first 48 bits are UTC
+/// milliseconds (as in UUID version 7, RFC 9562), so that an id tells where in time to look for its
+/// event; the rest is random.
 struct RequestId {
     std::uint64_t high = 0, low = 0;
     friend constexpr auto operator<=>(const RequestId&, const RequestId&) = default;
@@ -44,5 +45,7 @@ class RandomIdSource final : public IdSource {
 
 template <>
 struct std::hash<tg::RequestId> {
-    std::size_t operator()(const tg::RequestId& id) const noexcept { return id.low ^ (id.high << 1); }
+    std::size_t operator()(const tg::RequestId& id) const noexcept {
+        return id.low ^ (id.high << 1);
+    }
 };

@@ -5,7 +5,8 @@
 namespace tg {
 namespace {
 
-/// Length of the valid UTF-8 sequence at the front of `text`, or 0 (RFC 3629: no surrogates, no overlong forms).
+/// Length of the valid UTF-8 sequence at the front of `text`, or 0 (RFC 3629: no surrogates, no
+/// overlong forms).
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const auto is_tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
@@ -32,7 +33,9 @@ void append_json_escaped(std::string& out, std::string_view text) {
     std::size_t i = 0;
     while (i < text.size()) {
         std::size_t run = i;
-        while (run < text.size() && text[run] >= 0x20 && text[run] != '"' && text[run] != '\\' && text[run] != 0x7f) ++run;
+        while (run < text.size() && text[run] >= 0x20 && text[run] != '"' && text[run] != '\\' &&
+               text[run] != 0x7f)
+            ++run;
         out.append(text, i, run - i);
         i = run;
         if (i == text.size()) break;
@@ -115,9 +118,15 @@ JsonWriter& JsonWriter::value(std::uint64_t number) {
     out_->append(text, end);
     return *this;
 }
-JsonWriter& JsonWriter::value(int128 number) { return raw(to_string(number)); }
-JsonWriter& JsonWriter::value(bool flag) { return raw(flag ? "true" : "false"); }
-JsonWriter& JsonWriter::null() { return raw("null"); }
+JsonWriter& JsonWriter::value(int128 number) {
+    return raw(to_string(number));
+}
+JsonWriter& JsonWriter::value(bool flag) {
+    return raw(flag ? "true" : "false");
+}
+JsonWriter& JsonWriter::null() {
+    return raw("null");
+}
 JsonWriter& JsonWriter::raw(std::string_view json) {
     separate();
     out_->append(json);

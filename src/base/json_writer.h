@@ -7,11 +7,14 @@
 
 namespace tg {
 
-/// Appends `text` as the inside of a JSON string. Invalid UTF-8 becomes U+FFFD, so that the output is always valid.
+/// Appends `text` as the inside of a JSON string. Invalid UTF-8 becomes U+FFFD, so that the output
+/// is always valid.
 void append_json_escaped(std::string& out, std::string_view text);
 
-/// Writes JSON into a string, in order, without a tree. Commas are its business; balance is the caller's.
-///   JsonWriter w(out); w.begin_object().field("id", id).key("tags").begin_array().value("a").end_array().end_object();
+/// Writes JSON into a string, in order, without a tree. Commas are its business; balance is the
+/// caller's.
+///   JsonWriter w(out); w.begin_object().field("id",
+///   id).key("tags").begin_array().value("a").end_array().end_object();
 class JsonWriter {
   public:
     explicit JsonWriter(std::string& out) : out_(&out) {}

@@ -19,12 +19,16 @@ Result<LogLevel> parse_log_level(std::string_view name) {
     for (int i = 0; i < 4; ++i) {
         if (kNames[i] == name) return static_cast<LogLevel>(i);
     }
-    return fail(ErrorCode::invalid_config,
-                "log level '" + std::string(name) + "' is not known; use debug, info, warn or error");
+    return fail(ErrorCode::invalid_config, "log level '" + std::string(name) +
+                                               "' is not known; use debug, info, warn or error");
 }
 
-void set_log_level(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
-bool is_log_enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+    g_level.store(level, std::memory_order_relaxed);
+}
+bool is_log_enabled(LogLevel level) {
+    return level >= g_level.load(std::memory_order_relaxed);
+}
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
     thread_local std::string line;

@@ -25,11 +25,13 @@ struct LogField {
     LogField(std::string_view k, bool v) : key(k), value(v) {}
 };
 
-/// Lines below `level` cost one relaxed load. Thread-safe; each line is one write(2) to standard error.
+/// Lines below `level` cost one relaxed load. Thread-safe; each line is one write(2) to standard
+/// error.
 void set_log_level(LogLevel level);
 bool is_log_enabled(LogLevel level);
 
-/// Writes {"ts":...,"level":...,"event":"upstream_retry","deployment":"eu-1",...}. `event` is a stable snake_case name.
+/// Writes {"ts":...,"level":...,"event":"upstream_retry","deployment":"eu-1",...}. `event` is a
+/// stable snake_case name.
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
 inline void log_debug(std::string_view event, std::initializer_list<LogField> fields = {}) {

@@ -50,12 +50,16 @@ struct Label {
 };
 
 /// Owns every metric of the process and writes them in the Prometheus text format 0.0.4.
-/// Registration takes a lock and returns a reference that lives as long as the registry: look up once, keep it.
+/// Registration takes a lock and returns a reference that lives as long as the registry: look up
+/// once, keep it.
 class MetricsRegistry {
   public:
-    Counter& counter(std::string_view name, std::string_view help, std::initializer_list<Label> labels = {});
-    Gauge& gauge(std::string_view name, std::string_view help, std::initializer_list<Label> labels = {});
-    Histogram& histogram(std::string_view name, std::string_view help, std::initializer_list<Label> labels = {});
+    Counter& counter(std::string_view name, std::string_view help,
+                     std::initializer_list<Label> labels = {});
+    Gauge& gauge(std::string_view name, std::string_view help,
+                 std::initializer_list<Label> labels = {});
+    Histogram& histogram(std::string_view name, std::string_view help,
+                         std::initializer_list<Label> labels = {});
     /// A gauge computed when it is read.
     void callback(std::string_view name, std::string_view help, std::function<std::int64_t()> read);
     void write_prometheus(std::string& out) const;
@@ -74,7 +78,8 @@ class MetricsRegistry {
         Kind kind;
         std::vector<std::unique_ptr<Series>> series;
     };
-    Series& find(std::string_view name, std::string_view help, Kind kind, std::initializer_list<Label> labels);
+    Series& find(std::string_view name, std::string_view help, Kind kind,
+                 std::initializer_list<Label> labels);
 
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Family>> families_;

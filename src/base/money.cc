@@ -49,7 +49,8 @@ Result<Decimal> parse_decimal(std::string_view text) {
         if (text[i] != 'e' && text[i] != 'E') return bad();
         ++i;
         bool exponent_negative = false;
-        if (i < text.size() && (text[i] == '-' || text[i] == '+')) exponent_negative = text[i++] == '-';
+        if (i < text.size() && (text[i] == '-' || text[i] == '+'))
+            exponent_negative = text[i++] == '-';
         if (i == text.size() || text.size() - i > 4) return bad();
         int exponent = 0;
         for (; i < text.size(); ++i) {
@@ -61,7 +62,8 @@ Result<Decimal> parse_decimal(std::string_view text) {
     return out;
 }
 
-Result<int128> scale_decimal(std::string_view text, int scale, bool allow_rounding, bool* was_rounded) {
+Result<int128> scale_decimal(std::string_view text, int scale, bool allow_rounding,
+                             bool* was_rounded) {
     if (was_rounded != nullptr) *was_rounded = false;
     TG_TRY(Decimal decimal, parse_decimal(text));
     int shift = decimal.exponent + scale;
@@ -73,8 +75,9 @@ Result<int128> scale_decimal(std::string_view text, int scale, bool allow_roundi
     bool round_away = false;
     if (shift < 0) {
         if (!allow_rounding) {
-            return fail(ErrorCode::invalid_request, "'" + std::string(text.substr(0, 40)) +
-                                                        "' has more decimal places than can be kept exactly");
+            return fail(ErrorCode::invalid_request,
+                        "'" + std::string(text.substr(0, 40)) +
+                            "' has more decimal places than can be kept exactly");
         }
         if (was_rounded != nullptr) *was_rounded = true;
         const auto drop = static_cast<std::size_t>(-shift);
@@ -84,7 +87,8 @@ Result<int128> scale_decimal(std::string_view text, int scale, bool allow_roundi
         shift = 0;
     }
     if (decimal.digits.size() + static_cast<std::size_t>(shift) > kMaxScale) {
-        return fail(ErrorCode::invalid_request, "'" + std::string(text.substr(0, 40)) + "' is too large");
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(text.substr(0, 40)) + "' is too large");
     }
     int128 value = 0;
     for (const char c : decimal.digits) value = value * 10 + (c - '0');
@@ -94,12 +98,15 @@ Result<int128> scale_decimal(std::string_view text, int scale, bool allow_roundi
 
 }  // namespace
 
-std::string_view code(Currency currency) { return currency == Currency::usd ? "USD" : "CNY"; }
+std::string_view code(Currency currency) {
+    return currency == Currency::usd ? "USD" : "CNY";
+}
 
 Result<Currency> parse_currency(std::string_view code) {
     if (code == "USD") return Currency::usd;
     if (code == "CNY" || code == "RMB") return Currency::cny;
-    return fail(ErrorCode::invalid_request, "currency '" + std::string(code) + "' is not known; use USD or CNY");
+    return fail(ErrorCode::invalid_request,
+                "currency '" + std::string(code) + "' is not known; use USD or CNY");
 }
 
 SplitFemto split(Femto amount) {
@@ -113,7 +120,9 @@ SplitFemto split(Femto amount) {
     return {static_cast<std::int64_t>(nano), static_cast<std::int64_t>(femto)};
 }
 
-Femto join(SplitFemto parts) { return {int128{parts.nano} * kFemtoPerNano + parts.femto}; }
+Femto join(SplitFemto parts) {
+    return {int128{parts.nano} * kFemtoPerNano + parts.femto};
+}
 
 int128 divide(int128 numerator, int128 denominator, Rounding rounding) {
     TG_ASSERT(denominator > 0);
@@ -134,7 +143,9 @@ Result<int128> parse_scaled_rounded(std::string_view text, int scale, bool* was_
     return scale_decimal(text, scale, /*allow_rounding=*/true, was_rounded);
 }
 
-std::string to_string(int128 value) { return format_scaled(value, 0, 0); }
+std::string to_string(int128 value) {
+    return format_scaled(value, 0, 0);
+}
 
 std::string format_scaled(int128 value, int scale, int min_decimals) {
     const bool is_negative = value < 0;
@@ -150,7 +161,8 @@ std::string format_scaled(int128 value, int scale, int min_decimals) {
     const std::size_t whole = digits.size() - static_cast<std::size_t>(scale);
     out.append(digits, 0, whole);
     std::string decimals = digits.substr(whole);
-    while (static_cast<int>(decimals.size()) > min_decimals && !decimals.empty() && decimals.back() == '0') {
+    while (static_cast<int>(decimals.size()) > min_decimals && !decimals.empty() &&
+           decimals.back() == '0') {
         decimals.pop_back();
     }
     while (static_cast<int>(decimals.size()) < min_decimals) decimals.push_back('0');
@@ -158,7 +170,9 @@ std::string format_scaled(int128 value, int scale, int min_decimals) {
     return out;
 }
 
-std::string format_amount(Femto amount, int min_decimals) { return format_scaled(amount.value, 15, min_decimals); }
+std::string format_amount(Femto amount, int min_decimals) {
+    return format_scaled(amount.value, 15, min_decimals);
+}
 
 std::string format_cents(std::int64_t cents) {
     std::string plain = format_scaled(cents, 2, 2);

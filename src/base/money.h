@@ -15,7 +15,8 @@ std::string_view code(Currency currency);  ///< "USD", "CNY"
 Result<Currency> parse_currency(std::string_view code);
 
 /// Price of 1,000,000 units (tokens, calls, seconds, characters) in nano-units of a currency.
-/// One nano per million units is 10^-15 a unit, so quantity x price is an exact integer of femto-units.
+/// One nano per million units is 10^-15 a unit, so quantity x price is an exact integer of
+/// femto-units.
 struct NanoPerM {
     std::int64_t nano = 0;
     friend constexpr auto operator<=>(NanoPerM, NanoPerM) = default;
@@ -38,10 +39,12 @@ inline constexpr int128 kFemtoPerNano = 1'000'000;
 inline constexpr int128 kFemtoPerCent = 10'000'000'000'000;
 inline constexpr int128 kFemtoPerUnit = int128{1'000'000'000} * 1'000'000;
 
-constexpr Femto operator*(std::int64_t quantity, NanoPerM price) { return {int128{quantity} * price.nano}; }
+constexpr Femto operator*(std::int64_t quantity, NanoPerM price) {
+    return {int128{quantity} * price.nano};
+}
 
-/// Two columns of a store, which has no 128-bit integer: amount = nano x 10^6 + femto, 0 <= femto < 10^6.
-/// Sums of either column stay exact in 64 bits, and (sum nano, sum femto) converts back.
+/// Two columns of a store, which has no 128-bit integer: amount = nano x 10^6 + femto, 0 <= femto <
+/// 10^6. Sums of either column stay exact in 64 bits, and (sum nano, sum femto) converts back.
 struct SplitFemto {
     std::int64_t nano = 0;
     std::int64_t femto = 0;
@@ -51,12 +54,13 @@ Femto join(SplitFemto parts);
 
 enum class Rounding : std::uint8_t { half_up, ceil };
 
-/// numerator / denominator with the named rule; half_up rounds halves away from zero, so that a reversal is exact.
-/// denominator > 0.
+/// numerator / denominator with the named rule; half_up rounds halves away from zero, so that a
+/// reversal is exact. denominator > 0.
 int128 divide(int128 numerator, int128 denominator, Rounding rounding);
 
 /// The decimal number in `text` ("2.5e-06", "-0.10", "1E3") times 10^scale, exactly.
-/// Errors: invalid_request when the text is no number, when the result is no integer (too many digits), or too large.
+/// Errors: invalid_request when the text is no number, when the result is no integer (too many
+/// digits), or too large.
 Result<int128> parse_scaled(std::string_view text, int scale);
 /// The same, rounding half away from zero where digits are lost; `was_rounded` (may be null) tells.
 Result<int128> parse_scaled_rounded(std::string_view text, int scale, bool* was_rounded);

@@ -1,5 +1,6 @@
 #pragma once
-// Precompiled for every module: standard headers that most files include. Nothing of ours belongs here.
+// Precompiled for every module: standard headers that most files include. Nothing of ours belongs
+// here.
 #include <algorithm>
 #include <array>
 #include <atomic>

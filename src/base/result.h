@@ -8,11 +8,14 @@
 
 namespace tg {
 
-/// Makes the failed side of any Result: `return fail(ErrorCode::not_found, "customer 'acme' does not exist")`.
+/// Makes the failed side of any Result: `return fail(ErrorCode::not_found, "customer 'acme' does
+/// not exist")`.
 inline std::unexpected<Error> fail(ErrorCode code, std::string detail = {}) {
     return std::unexpected<Error>(Error{code, std::move(detail)});
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+    return std::unexpected<Error>(std::move(error));
+}
 
 /// A value or an Error. Our own class only so that ignoring one is a compile error.
 template <typename T>
@@ -92,25 +95,28 @@ using Status = Result<void>;
 #define TG_CONCAT(a, b) TG_CONCAT_INNER(a, b)
 
 // NOLINTBEGIN(bugprone-macro-parentheses): `target` is a declaration
-#define TG_TRY_IMPL(temp, target, expression, ret)            \
-    auto temp = (expression);                                 \
-    if (!temp.ok()) ret ::tg::fail(std::move(temp).error());  \
+#define TG_TRY_IMPL(temp, target, expression, ret)           \
+    auto temp = (expression);                                \
+    if (!temp.ok()) ret ::tg::fail(std::move(temp).error()); \
     target = std::move(temp).value()
 
-/// TG_TRY(const Price price, catalogue.find(model)): returns the Error upward, else declares or assigns.
-#define TG_TRY(target, expression) TG_TRY_IMPL(TG_CONCAT(tg_try_, __LINE__), target, expression, return)
+/// TG_TRY(const Price price, catalogue.find(model)): returns the Error upward, else declares or
+/// assigns.
+#define TG_TRY(target, expression) \
+    TG_TRY_IMPL(TG_CONCAT(tg_try_, __LINE__), target, expression, return)
 /// The same inside a coroutine.
-#define TG_CO_TRY(target, expression) TG_TRY_IMPL(TG_CONCAT(tg_try_, __LINE__), target, expression, co_return)
+#define TG_CO_TRY(target, expression) \
+    TG_TRY_IMPL(TG_CONCAT(tg_try_, __LINE__), target, expression, co_return)
 // NOLINTEND(bugprone-macro-parentheses)
 
 /// TG_CHECK_OK(step()): for a Status; returns the Error upward.
-#define TG_CHECK_OK(expression)                                                         \
-    do {                                                                                \
-        auto tg_status = (expression);                                                  \
-        if (!tg_status.ok()) return ::tg::fail(std::move(tg_status).error());           \
+#define TG_CHECK_OK(expression)                                               \
+    do {                                                                      \
+        auto tg_status = (expression);                                        \
+        if (!tg_status.ok()) return ::tg::fail(std::move(tg_status).error()); \
     } while (false)
-#define TG_CO_CHECK_OK(expression)                                                      \
-    do {                                                                                \
-        auto tg_status = (expression);                                                  \
-        if (!tg_status.ok()) co_return ::tg::fail(std::move(tg_status).error());        \
+#define TG_CO_CHECK_OK(expression)                                               \
+    do {                                                                         \
+        auto tg_status = (expression);                                           \
+        if (!tg_status.ok()) co_return ::tg::fail(std::move(tg_status).error()); \
     } while (false)

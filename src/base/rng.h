@@ -4,8 +4,8 @@
 
 namespace tg {
 
-/// Fast, seedable, not secret: jitter, sampling, simulated faults. xoshiro256** seeded by splitmix64
-/// (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018).
+/// Fast, seedable, not secret: jitter, sampling, simulated faults. xoshiro256** seeded by
+/// splitmix64 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018).
 class Rng {
   public:
     explicit Rng(std::uint64_t seed);

@@ -5,7 +5,8 @@
 
 namespace tg {
 
-/// A number that cannot be mistaken for another kind of number. Arithmetic is explicit through get().
+/// A number that cannot be mistaken for another kind of number. Arithmetic is explicit through
+/// get().
 template <typename Tag, typename Rep>
 class Strong {
   public:
@@ -32,5 +33,7 @@ using PriceVersionId = Strong<struct PriceVersionIdTag, std::uint32_t>;
 
 template <typename Tag, typename Rep>
 struct std::hash<tg::Strong<Tag, Rep>> {
-    std::size_t operator()(tg::Strong<Tag, Rep> id) const noexcept { return std::hash<Rep>{}(id.get()); }
+    std::size_t operator()(tg::Strong<Tag, Rep> id) const noexcept {
+        return std::hash<Rep>{}(id.get());
+    }
 };

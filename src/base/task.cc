@@ -42,7 +42,9 @@ struct FramePool {
 
 thread_local FramePool t_pool;
 
-std::size_t class_of(std::size_t bytes) { return (bytes - 1) / kStep; }
+std::size_t class_of(std::size_t bytes) {
+    return (bytes - 1) / kStep;
+}
 
 }  // namespace
 

@@ -11,7 +11,8 @@ namespace tg {
 
 namespace detail {
 
-/// Coroutine frames come from per-thread free lists: a request makes a handful, always of the same few sizes.
+/// Coroutine frames come from per-thread free lists: a request makes a handful, always of the same
+/// few sizes.
 void* allocate_frame(std::size_t bytes);
 void free_frame(void* frame, std::size_t bytes) noexcept;
 
@@ -19,7 +20,9 @@ struct PromiseBase {
     std::coroutine_handle<> continuation = std::noop_coroutine();
 
     static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept {
+        free_frame(frame, bytes);
+    }
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     struct FinalAwaiter {
@@ -37,14 +40,17 @@ struct PromiseBase {
 
 }  // namespace detail
 
-/// A lazy coroutine: starts when awaited, resumes its awaiter directly (symmetric transfer), owns its frame.
-/// Parameters are values, or pointers to what outlives the task. Runs on the loop that awaits it.
+/// A lazy coroutine: starts when awaited, resumes its awaiter directly (symmetric transfer), owns
+/// its frame. Parameters are values, or pointers to what outlives the task. Runs on the loop that
+/// awaits it.
 template <typename T = void>
 class [[nodiscard]] Task {
   public:
     struct promise_type : detail::PromiseBase {
         std::optional<T> result;
-        Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        Task get_return_object() {
+            return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
         template <typename U>
         void return_value(U&& value) {
             result.emplace(std::forward<U>(value));
@@ -79,7 +85,9 @@ template <>
 class [[nodiscard]] Task<void> {
   public:
     struct promise_type : detail::PromiseBase {
-        Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        Task get_return_object() {
+            return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
         void return_void() noexcept {}
     };
 

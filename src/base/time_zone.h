@@ -8,7 +8,8 @@
 
 namespace tg {
 
-/// An IANA time zone, read from the system's tz database (TZif, RFC 8536). Immutable, so safe to share.
+/// An IANA time zone, read from the system's tz database (TZif, RFC 8536). Immutable, so safe to
+/// share.
 class TimeZone {
   public:
     /// Errors: invalid_request naming the zone.
@@ -20,7 +21,9 @@ class TimeZone {
     std::int64_t offset_seconds_at(UtcMicros time) const;
     /// First instant of the local day, in UTC.
     UtcMicros start_of_day(int year, int month, int day) const;
-    UtcMicros start_of_month(YearMonth month) const { return start_of_day(month.year, month.month, 1); }
+    UtcMicros start_of_month(YearMonth month) const {
+        return start_of_day(month.year, month.month, 1);
+    }
     UtcMicros end_of_month(YearMonth month) const;
     YearMonth month_of(UtcMicros time) const;
     /// Local day number: days since 1970-01-01 in this zone's calendar.

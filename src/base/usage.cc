@@ -5,15 +5,38 @@
 namespace tg {
 namespace {
 
-constexpr std::array<std::string_view, kMeterCount> kMeters = {
-    "input", "cache_read", "cache_write", "cache_write_long", "input_audio", "input_audio_cached", "input_image",
-    "input_image_cached", "output", "reasoning", "output_audio", "output_image", "training", "request", "image",
-    "audio_ms", "character", "page", "web_search_low", "web_search_medium", "web_search_high", "file_search",
-    "code_interpreter", "search_unit", "citation", "video_ms"};
+constexpr std::array<std::string_view, kMeterCount> kMeters = {"input",
+                                                               "cache_read",
+                                                               "cache_write",
+                                                               "cache_write_long",
+                                                               "input_audio",
+                                                               "input_audio_cached",
+                                                               "input_image",
+                                                               "input_image_cached",
+                                                               "output",
+                                                               "reasoning",
+                                                               "output_audio",
+                                                               "output_image",
+                                                               "training",
+                                                               "request",
+                                                               "image",
+                                                               "audio_ms",
+                                                               "character",
+                                                               "page",
+                                                               "web_search_low",
+                                                               "web_search_medium",
+                                                               "web_search_high",
+                                                               "file_search",
+                                                               "code_interpreter",
+                                                               "search_unit",
+                                                               "citation",
+                                                               "video_ms"};
 
 }  // namespace
 
-std::string_view name(Meter meter) { return kMeters[static_cast<std::size_t>(meter)]; }
+std::string_view name(Meter meter) {
+    return kMeters[static_cast<std::size_t>(meter)];
+}
 
 Result<Meter> parse_meter(std::string_view text) {
     const auto at = std::ranges::find(kMeters, text);
@@ -25,7 +48,8 @@ Result<Meter> parse_meter(std::string_view text) {
 
 std::int64_t Usage::input_tokens() const {
     std::int64_t sum = 0;
-    for (int i = 0; i < kMeterCount; ++i) sum += is_input(static_cast<Meter>(i)) ? quantity[static_cast<std::size_t>(i)] : 0;
+    for (int i = 0; i < kMeterCount; ++i)
+        sum += is_input(static_cast<Meter>(i)) ? quantity[static_cast<std::size_t>(i)] : 0;
     return sum;
 }
 
@@ -47,7 +71,8 @@ std::string_view name(UsageSource source) {
 }
 
 std::string_view name(ServiceTier tier) {
-    constexpr std::string_view kNames[] = {"standard", "batch", "flex", "priority", "fast", "scale"};
+    constexpr std::string_view kNames[] = {"standard", "batch", "flex",
+                                           "priority", "fast",  "scale"};
     return kNames[static_cast<int>(tier)];
 }
 
@@ -58,7 +83,8 @@ ServiceTier parse_service_tier(std::string_view text, bool* was_known) {
     if (text == "priority") return ServiceTier::priority;
     if (text == "fast") return ServiceTier::fast;
     if (text == "scale") return ServiceTier::scale;
-    if (was_known != nullptr) *was_known = text == "auto" || text == "default" || text == "standard";
+    if (was_known != nullptr)
+        *was_known = text == "auto" || text == "default" || text == "standard";
     return ServiceTier::standard;
 }
 
