@@ -1,0 +1,212 @@
+#include "net/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "net/socket.h"
+
+namespace tg {
+namespace {
+
+thread_local Loop* t_current = nullptr;
+constexpr std::uint64_t kWakeToken = UINT64_MAX;
+
+/// A coroutine without an owner but the loop: ends by itself and counts down.
+struct Root {
+    struct promise_type {
+        static void* operator new(std::size_t bytes) { return detail::allocate_frame(bytes); }
+        static void operator delete(void* frame, std::size_t bytes) noexcept {
+            detail::free_frame(frame, bytes);
+        }
+        Root get_return_object() { return {}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }
+    };
+};
+
+Root run_root(Task<void> task, std::size_t* count) {
+    ++*count;
+    co_await task;
+    --*count;
+}
+
+class PostedFunction final : public Posted {
+  public:
+    explicit PostedFunction(std::function<void()> work) : work_(std::move(work)) {}
+    void run() override {
+        const std::unique_ptr<PostedFunction> self(this);
+        work_();
+    }
+
+  private:
+    std::function<void()> work_;
+};
+
+}  // namespace
+
+Loop* Loop::current() {
+    return t_current;
+}
+
+Loop::Loop()
+    : epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      now_ns_(system_clock().monotonic_ns()),
+      timers_(now_ns_),
+      scratch_(std::make_unique_for_overwrite<char[]>(kScratchBytes)) {
+    TG_ASSERT(epoll_fd_ >= 0 && wake_fd_ >= 0);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.u64 = kWakeToken;
+    TG_ASSERT(::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) == 0);
+}
+
+Loop::~Loop() {
+    TG_ASSERT(task_count_ == 0);
+    drain_posted();
+    ::close(wake_fd_);
+    ::close(epoll_fd_);
+}
+
+void Loop::refresh_time() {
+    now_ns_ = system_clock().monotonic_ns();
+}
+
+void Loop::stop() {
+    stop_requested_.store(true, std::memory_order_release);
+    const std::uint64_t one = 1;
+    (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+void Loop::post(Posted* work) {
+    Posted* head = posted_.load(std::memory_order_relaxed);
+    do {
+        work->next_ = head;
+    } while (!posted_.compare_exchange_weak(head, work, std::memory_order_release,
+                                            std::memory_order_relaxed));
+    if (head == nullptr) {
+        const std::uint64_t one = 1;
+        (void)!::write(wake_fd_, &one, sizeof one);
+    }
+}
+
+void Loop::post(std::function<void()> work) {
+    post(new PostedFunction(std::move(work)));
+}
+
+void Loop::drain_posted() {
+    Posted* list = posted_.exchange(nullptr, std::memory_order_acquire);
+    Posted* in_order = nullptr;
+    while (list != nullptr) {
+        Posted* next = list->next_;
+        list->next_ = in_order;
+        in_order = list;
+        list = next;
+    }
+    while (in_order != nullptr) {
+        Posted* next = in_order->next_;
+        in_order->run();
+        in_order = next;
+    }
+}
+
+void Loop::spawn(Task<void> task) {
+    run_root(std::move(task), &task_count_);
+}
+
+std::uint64_t Loop::register_socket(Socket* socket, int fd) {
+    std::uint32_t index = free_slot_;
+    if (index == UINT32_MAX) {
+        index = static_cast<std::uint32_t>(slots_.size());
+        slots_.emplace_back();
+    } else {
+        free_slot_ = slots_[index].next_free;
+    }
+    slots_[index].socket = socket;
+    const std::uint64_t token = static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.u64 = token;
+    TG_ASSERT(::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+    return token;
+}
+
+void Loop::unregister_socket(std::uint64_t token) {
+    const auto index = static_cast<std::uint32_t>(token);
+    Slot& slot = slots_[index];
+    slot.socket = nullptr;
+    slot.generation = (slot.generation + 1) & 0x7fffffff;
+    slot.next_free = free_slot_;
+    free_slot_ = index;
+}
+
+void Loop::run_ready() {
+    while (!ready_.empty()) {
+        running_.swap(ready_);
+        for (const std::coroutine_handle<> handle : running_) handle.resume();
+        running_.clear();
+    }
+}
+
+void Loop::interrupt_all() {
+    // Sockets may come and go while tasks unwind, so by index and until nothing waits any more.
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        if (slots_[i].socket != nullptr) slots_[i].socket->interrupt();
+    }
+    while (sleepers_ != nullptr) {
+        SleepWaiter* sleeper = sleepers_;
+        sleeper->unlink_sleeper();
+        TimerWheel::cancel(sleeper);
+        sleeper->wake = Wake::interrupted;
+        resume_soon(sleeper->handle);
+    }
+}
+
+void Loop::run() {
+    t_current = this;
+    epoll_event events[512];
+    refresh_time();
+    drain_posted();
+    run_ready();
+    while (!is_stopping_ || task_count_ > 0) {
+        int timeout_ms = -1;
+        if (const std::int64_t wait_ns = timers_.ns_to_next(now_ns_); wait_ns >= 0) {
+            timeout_ms =
+                static_cast<int>(std::min<std::int64_t>((wait_ns + 999'999) / 1'000'000, 60'000));
+        }
+        if (is_stopping_) timeout_ms = std::min(timeout_ms < 0 ? INT_MAX : timeout_ms, 20);
+        const int count = ::epoll_wait(epoll_fd_, events, 512, timeout_ms);
+        TG_ASSERT(count >= 0 || errno == EINTR);
+        refresh_time();
+        for (int i = 0; i < count; ++i) {
+            const std::uint64_t token = events[i].data.u64;
+            if (token == kWakeToken) {
+                std::uint64_t ignored = 0;
+                (void)!::read(wake_fd_, &ignored, sizeof ignored);
+                drain_posted();
+                continue;
+            }
+            const Slot& slot = slots_[static_cast<std::uint32_t>(token)];
+            if (slot.socket != nullptr && slot.generation == token >> 32)
+                slot.socket->on_events(events[i].events);
+        }
+        run_ready();
+        timers_.advance(now_ns_);
+        run_ready();
+        if (stop_requested_.load(std::memory_order_acquire)) {
+            is_stopping_ = true;
+            interrupt_all();
+            drain_posted();
+            run_ready();
+        }
+    }
+    t_current = nullptr;
+}
+
+}  // namespace tg

@@ -1,0 +1,78 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/http_server.h"
+
+namespace tg {
+
+/// One accepted connection: reads request after request (pipelined ones wait in the buffer) and
+/// writes the answers in order.
+class ServerConnection {
+  public:
+    ServerConnection(HttpServer* server, int fd);
+    ~ServerConnection();
+    ServerConnection(const ServerConnection&) = delete;
+    ServerConnection& operator=(const ServerConnection&) = delete;
+
+    static Task<void> serve(std::unique_ptr<ServerConnection> self);
+
+    Socket& socket() { return socket_; }
+    Loop* loop() const { return server_->loop_; }
+    const HttpHead& head() const { return parser_.head(); }
+    bool is_idle() const { return state_ == State::idle; }
+    bool is_body_read() const { return parser_.is_message_complete() && ready_pieces_.empty(); }
+    ServerConnection* next() const { return next_; }
+
+    Task<Result<bool>> read_body(std::vector<std::string_view>* pieces);
+    Task<Result<std::string_view>> read_full_body(std::size_t max_bytes);
+    void release_request();
+
+    void begin(int status, std::string_view header_lines, ServerExchange::Framing framing,
+               std::uint64_t length);
+    Task<Status> send(std::vector<std::string_view>* pieces, bool is_last);
+    Task<Status> send_one(std::string_view body);
+    bool has_begun() const { return has_begun_; }
+    bool is_finished() const { return is_finished_; }
+    void abort();
+    void close_after() { keeps_alive_ = false; }
+
+  private:
+    enum class State : std::uint8_t { idle, busy };
+    std::int64_t deadline(std::int64_t ms) const { return loop()->now_ns() + ms * 1'000'000; }
+    /// false: the connection is over and there is nothing to say.
+    Task<bool> read_request();
+    Task<void> refuse(Error error);
+    Task<void> run();
+    /// Reads what is left of a request's body, so that the next request can be read; false when it
+    /// is too much.
+    Task<bool> skip_body();
+    Task<void> linger();
+    Task<Status> fill(std::int64_t deadline_ns);
+    Task<Status> write_out(bool is_last);
+
+    HttpServer* server_;
+    std::shared_ptr<const HttpServerOptions> options_;
+    Socket socket_;
+    HttpParser parser_;
+    std::string in_;           ///< head, what has arrived of the body, what was pipelined behind it
+    std::size_t in_used_ = 0;  ///< bytes of in_ already parsed
+    std::string body_;         ///< a whole body that did not fit one read
+    std::unique_ptr<char[]> body_buffer_;
+    std::vector<std::string_view> ready_pieces_;
+    std::string out_;  ///< head of the answer, until it is sent
+    std::vector<iovec> iov_;
+    char chunk_line_[20];
+    State state_ = State::idle;
+    bool keeps_alive_ = true, has_begun_ = false, is_finished_ = false, is_aborted_ = false,
+         is_chunked_ = false;
+    bool has_continued_ = false, is_request_released_ = false;
+    bool is_head_request_ = false;
+    std::uint64_t length_left_ = 0;
+    ServerConnection* next_ = nullptr;
+    ServerConnection** prev_ = nullptr;
+};
+
+}  // namespace tg
