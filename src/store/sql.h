@@ -1,10 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -14,10 +16,13 @@ namespace tg {
 
 enum class Dialect : std::uint8_t { sqlite, postgres };
 
-/// A bound or read value. Amounts of money are two integers (SplitFemto); there is no floating point here.
+/// A bound or read value. Amounts of money are two integers (SplitFemto); there is no floating
+/// point here. Text is UTF-8: a NUL or an invalid byte is stored as U+FFFD, in both dialects alike.
 using SqlValue = std::variant<std::monostate, std::int64_t, std::string>;
 
-/// One row of a result; views are valid until the next row.
+/// One row of a result; views are valid until the next row. NULL reads as 0 and "". A value that is
+/// no 64-bit integer (a sum that overflows, a text) or a column that does not exist makes the whole
+/// query() fail.
 class SqlRow {
   public:
     virtual ~SqlRow() = default;
@@ -26,16 +31,26 @@ class SqlRow {
     virtual std::string_view text(int column) const = 0;
 };
 
-/// A connection to SQLite or PostgreSQL. Statements use `?` for parameters in both. Not thread-safe; blocking: never on
-/// a loop thread. Errors: store_unavailable (busy, connection lost), conflict (unique or foreign key), internal.
+/// A connection to SQLite or PostgreSQL. Statements use `?` for parameters in both. Not
+/// thread-safe; blocking: never on a loop thread. Errors: store_unavailable (busy, connection lost,
+/// disk full: retry, on PostgreSQL with a new connection), conflict (unique or foreign key),
+/// corrupt_data (the file is no store), internal (a mistake in a statement). What PostgreSQL
+/// demands holds in both dialects, so that code tested on one works on the other:
+/// - while a query() calls back or a BulkInsert is open, the connection takes no other call
+/// (internal);
+/// - after a statement failed inside a transaction only rollback() is possible (internal).
+/// Columns are BIGINT, INTEGER, SMALLINT or TEXT; an integer parameter is 64-bit, `?` where a
+/// 32-bit argument of a function is meant needs a cast.
 class SqlConnection {
   public:
     virtual ~SqlConnection() = default;
     virtual Dialect dialect() const = 0;
 
     /// Runs one statement with parameters; returns the number of changed rows.
-    virtual Result<std::int64_t> execute(std::string_view sql, std::span<const SqlValue> values) = 0;
-    Result<std::int64_t> execute(std::string_view sql, std::initializer_list<SqlValue> values = {}) {
+    virtual Result<std::int64_t> execute(std::string_view sql,
+                                         std::span<const SqlValue> values) = 0;
+    Result<std::int64_t> execute(std::string_view sql,
+                                 std::initializer_list<SqlValue> values = {}) {
         return execute(sql, std::span(values.begin(), values.size()));
     }
     /// Runs several statements separated by `;`, without parameters (migrations).
@@ -48,11 +63,13 @@ class SqlConnection {
         return query(sql, std::span(values.begin(), values.size()), row);
     }
 
-    virtual Status begin() = 0;  ///< SQLite: BEGIN IMMEDIATE
+    virtual Status begin() = 0;  ///< SQLite: BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED.
     virtual Status commit() = 0;
-    virtual Status rollback() = 0;
+    virtual Status rollback() = 0;  ///< without a transaction it does nothing
 
-    /// Fast append inside the current transaction: a prepared INSERT re-run (SQLite), COPY ... BINARY (PostgreSQL).
+    /// Fast append inside the current transaction: a prepared INSERT re-run (SQLite), COPY ...
+    /// BINARY (PostgreSQL). Duplicates and broken references are reported by end_row() or finish()
+    /// at the latest. Dropping one without a successful finish() fails the transaction.
     class BulkInsert {
       public:
         virtual ~BulkInsert() = default;
@@ -62,23 +79,30 @@ class SqlConnection {
         virtual Status end_row() = 0;
         virtual Status finish() = 0;
     };
-    /// `columns` are "name:type" with type i (64-bit), i4 (32-bit integer column), i2 (16-bit) or t (text).
-    virtual Result<std::unique_ptr<BulkInsert>> bulk_insert(std::string_view table,
-                                                            std::span<const std::string_view> columns) = 0;
+    /// `columns` are "name:type" with type i (64-bit), i4 (32-bit integer column), i2 (16-bit) or t
+    /// (text).
+    virtual Result<std::unique_ptr<BulkInsert>> bulk_insert(
+        std::string_view table, std::span<const std::string_view> columns) = 0;
 
-    /// Changes when another connection has committed (SQLite: PRAGMA data_version); cheap. PostgreSQL: always 0, poll a table.
+    /// Changes when another connection has committed (SQLite: PRAGMA data_version); cheap.
+    /// PostgreSQL: always 0, poll a table.
     virtual Result<std::int64_t> data_version() = 0;
 };
 
-/// `sqlite:PATH` or `postgres://user:password@host:port/db?options` (libpq URI). Opening creates a SQLite file.
-/// Errors: invalid_config, store_unavailable. A PostgreSQL password never appears in an error.
+/// `sqlite:PATH` or `postgres://user:password@host:port/db?options` (libpq URI). Opening creates a
+/// SQLite file. SQLite runs in WAL mode; `sqlite:PATH?synchronous=full` waits for the disk at every
+/// commit, the default `normal` may lose the last commits at a power failure (never at a crash of
+/// the process), always whole transactions from the end. `busy_timeout_ms=N` (default 5000) bounds
+/// the wait for another writer. Errors: invalid_config, store_unavailable, corrupt_data. A
+/// PostgreSQL password never appears in an error.
 Result<std::unique_ptr<SqlConnection>> open_store(const std::string& url);
 
 /// Rolls back unless commit() was called and succeeded.
 class Transaction {
   public:
     static Result<Transaction> begin(SqlConnection& connection);
-    Transaction(Transaction&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+    Transaction(Transaction&& other) noexcept
+        : connection_(std::exchange(other.connection_, nullptr)) {}
     Transaction& operator=(Transaction&&) = delete;
     ~Transaction() {
         if (connection_ != nullptr) (void)connection_->rollback().ok();
@@ -103,8 +127,9 @@ struct Migration {
 };
 /// All of migrations/, embedded in the binary in order.
 std::span<const Migration> all_migrations();
-/// Applies what is missing, each in its own transaction; safe when several processes start together.
-/// Errors: conflict when the store is newer than this binary.
+/// Applies what is missing, each in its own transaction; safe when several processes start
+/// together. Returns how many it applied. Errors: conflict when the store is newer than this
+/// binary, or when a migration's text differs from the one applied.
 Result<int> migrate(SqlConnection& connection, std::span<const Migration> migrations);
 
 }  // namespace tg

@@ -1,0 +1,40 @@
+#pragma once
+#include <libpq-fe.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/internal/sql_text.h"
+#include "store/sql.h"
+
+namespace tg::store_internal {
+
+struct CloseConnection {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+struct ClearResult {
+    void operator()(PGresult* result) const { PQclear(result); }
+};
+using PgResult = std::unique_ptr<PGresult, ClearResult>;
+
+/// A libpq connection and what it is in the middle of; shared by the connection and its bulk
+/// insert.
+struct PostgresSession {
+    std::unique_ptr<PGconn, CloseConnection> connection;
+    bool in_transaction = false;
+    bool has_failed = false;
+    bool is_busy = false;
+};
+
+/// The error of a result (or of the connection, when there is none), without any row value: libpq
+/// puts those into the DETAIL line, which is left out.
+Error postgres_error(PGconn* connection, const PGresult* result, std::string_view sql);
+
+/// COPY ... FROM STDIN (FORMAT BINARY). Errors: as postgres_error().
+Result<std::unique_ptr<SqlConnection::BulkInsert>> start_copy(PostgresSession* session,
+                                                              std::string_view table,
+                                                              std::vector<BulkColumn> columns);
+
+}  // namespace tg::store_internal
