@@ -41,6 +41,10 @@ class File:
 
     @property
     def suffix(self):
+        if re.match(r'#!.*\bpython3', self.text):
+            return '.py'
+        if re.match(r'#!.*\b(?:bash|sh)\b', self.text):
+            return '.sh'
         return pathlib.PurePosixPath(self.path).suffix
 
     @property
@@ -227,7 +231,7 @@ def commented_code(file):
     if not file.is_cpp:
         return
     for number, line in enumerate(file.lines, 1):
-        match = re.match(r'\s*//(?!/)\s*(.*?)\s*$', line)
+        match = re.match(r'\s*// ?(?![/ ])(.*?)\s*$', line)  # an example in a comment is indented
         if match and COMMENTED_CODE.match(match[1]):
             yield file.finding(number, 'commented-out-code', f'"{match[1]}": delete it, the history keeps it')
 

@@ -97,7 +97,8 @@ class Cpp(unittest.TestCase):
     def test_prose_and_documented_examples_are_not_code(self):
         for line in ('// The sum is exact; see money.h', '/// return x;', '// returns the sum of both;',
                      '// A request ends here (also when cut);', '// {"usage": 1}', '// if (and only if) it is closed',
-                     '// usage = input + output, in tokens'):
+                     '// usage = input + output, in tokens',
+                     '//   posts.append(x);'):
             self.assertEqual(rules_hit('src/net/a.cc', line + '\n'), [], line)
 
 
