@@ -30,7 +30,9 @@ constexpr std::array<std::string_view, kMeterCount> kMeters = {"input",
                                                                "code_interpreter",
                                                                "search_unit",
                                                                "citation",
-                                                               "video_ms"};
+                                                               "video_ms",
+                                                               "image_in",
+                                                               "pixel"};
 
 }  // namespace
 

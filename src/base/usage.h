@@ -39,8 +39,10 @@ enum class Meter : std::uint8_t {
     search_unit = 23,       ///< rerank queries or units
     citation = 24,
     video_ms = 25,
+    image_in = 26,  ///< images given, where they are priced per image and not by token
+    pixel = 27,     ///< pixels generated
 };
-inline constexpr int kMeterCount = 26;
+inline constexpr int kMeterCount = 28;
 std::string_view name(Meter meter);  ///< "cache_read"
 Result<Meter> parse_meter(std::string_view name);
 /// Tokens that count as input for long-context bands and for input limits: the first eight meters.

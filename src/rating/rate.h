@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "base/usage.h"
 #include "rating/catalogue.h"
+#include "rating/compiled_price.h"
 
 namespace tg {
 
@@ -26,14 +27,21 @@ struct RatedEvent {
     PriceVersionId version;
 };
 
-/// The exact charge of `usage`: pure, no clock, no allocation, about 100 ns. The long-context band is chosen by the sum of all input
-/// meters (facts: uncached + cache read + cache write). Reasoning without a price of its own is priced as output, cache classes
-/// without one as input. `region` is the deployment's.
-/// Errors: model_unpriced naming meter, tier and model, when the book has no price for something that was used.
-Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier, std::string_view region);
+/// The exact charge of `usage`: pure, no clock, no allocation, about 100 ns. The long-context band
+/// is chosen by the sum of all input meters (facts: uncached + cache read + cache write). Reasoning
+/// without a price of its own is priced as output, cache classes without one as input
+/// (compiled_price.h has every rule). `region` is the deployment's; one the book does not name has
+/// no multiplier. A `request` costs nothing unless the book prices calls. Errors: model_unpriced
+/// naming meter, tier and model, when the book has no price for something that was used;
+/// invalid_request for a negative quantity.
+Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
+                        std::string_view region);
 
-/// Most a call can cost: all input at the dearest input class, all output at the dearest output class. For reservations.
-Femto worst_case(std::int64_t input_tokens, std::int64_t output_tokens, const CompiledPrice& price, ServiceTier tier,
-                 std::string_view region);
+/// Most a call can cost: all input at the dearest input class, all output at the dearest output
+/// class, in the dearest band that this much input can reach, plus the price of one request. For
+/// reservations; negative counts are taken as 0. Hosted tools, images, seconds and pages are not in
+/// it: what is used of them is only known afterwards.
+Femto worst_case(std::int64_t input_tokens, std::int64_t output_tokens, const CompiledPrice& price,
+                 ServiceTier tier, std::string_view region);
 
 }  // namespace tg
