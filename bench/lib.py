@@ -164,17 +164,23 @@ def gate_config(port, var_dir, upstream_port, is_metering=True, sync='durable'):
     """The whole configuration of a gate under test; the one place that knows its keys."""
     return f'''
 listen: "127.0.0.1:{port}"
+admin:
+  listen: "127.0.0.1:{free_port()}"
 workers: 1
 var_dir: "{var_dir}"
 metering:
   enabled: {'true' if is_metering else 'false'}
 journal:
   sync: {sync}
+log:
+  level: warn
+  requests: off
 upstreams:
   - name: sim
-    dialect: openai
+    provider: openai
     base_url: "http://127.0.0.1:{upstream_port}/v1"
     api_key: sk-sim
+    models: ["*"]
 '''
 
 
@@ -262,15 +268,21 @@ def cpu_per_request_us(server, run):
     return (server.cpu_seconds() - before) * 1e6 / result['requests'], result['requests'] / result['seconds']
 
 
-CHAT_TEXT = ('Summarise the following order for a support agent and list what is still open. ' * 12).strip()
+CHAT_TEXT = ('Summarise the following order for a support agent and list what is still open. ' * 11).strip()
 
 
-def chat_body(is_stream=False, **extra):
-    """A chat request of about 1 KB, as a small service sends it."""
-    body = {'model': 'gpt-4o-mini', 'temperature': 0.2, 'max_tokens': 256,
-            'messages': [{'role': 'system', 'content': 'You are a careful assistant.'},
-                         {'role': 'user', 'content': CHAT_TEXT}]}
-    if is_stream:
-        body['stream'] = True
-    body.update(extra)
-    return json.dumps(body)
+def chat_body(directives='output_tokens=100', **extra):
+    """A chat request of about 1 KB, as a small service sends it; the directives tell the simulator what to answer."""
+    return json.dumps({'model': 'gpt-4o-mini', 'temperature': 0.2, 'max_tokens': 256,
+                       'messages': [{'role': 'system', 'content': f'You are a careful assistant. [[sim {directives}]]'},
+                                    {'role': 'user', 'content': CHAT_TEXT}], **extra})
+
+
+def stream_body():
+    """A stream of 50 chunks as fast as the simulator sends them, each in a write of its own."""
+    return chat_body('output_tokens=50 tokens_per_event=1 token_interval_us=0 burst=1', stream=True)
+
+
+def slow_stream_body():
+    """A stream that stays open: a chunk every two seconds for longer than any reading takes."""
+    return chat_body('output_tokens=200 tokens_per_event=1 token_interval_us=2000000', stream=True)
