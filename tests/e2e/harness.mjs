@@ -33,7 +33,7 @@ function canConnect(port) {
 }
 
 /** A process that serves a port; its output goes to a log that is shown when it fails. */
-class Server {
+export class Server {
     constructor(name, file, args, port, folder) {
         Object.assign(this, { name, file, args, port, log: join(folder, `${name}.log`) });
     }
