@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 
 #include "net/socket.h"
 
@@ -61,6 +62,9 @@ Loop::Loop()
       timers_(now_ns_),
       scratch_(std::make_unique_for_overwrite<char[]>(kScratchBytes)) {
     TG_ASSERT(epoll_fd_ >= 0 && wake_fd_ >= 0);
+    // OpenSSL writes to its sockets with write(2): a peer that has gone must be an error there, not
+    // the end of the process.
+    std::signal(SIGPIPE, SIG_IGN);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = kWakeToken;

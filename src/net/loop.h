@@ -46,8 +46,10 @@ class Loop {
     void run();
     void stop();                                       ///< any thread
     bool is_stopping() const { return is_stopping_; }  ///< loop thread
-    void post(Posted* work);                           ///< any thread
-    void post(std::function<void()> work);             ///< any thread; allocates
+    /// Any thread. Whoever posts keeps the loop alive until post() has returned: threads that post
+    /// are joined before the loop is destroyed. Work posted in order by one thread runs in order.
+    void post(Posted* work);
+    void post(std::function<void()> work);  ///< the same; allocates
 
     /// Starts a task that the loop owns. Loop thread only.
     void spawn(Task<void> task);
@@ -122,6 +124,9 @@ struct Loop::SleepWaiter : Timer {
 
 struct Loop::SleepAwaiter : SleepWaiter {
     SleepAwaiter(Loop* owner, std::int64_t deadline) : loop(owner), deadline_ns(deadline) {}
+    SleepAwaiter(const SleepAwaiter&) = delete;
+    SleepAwaiter& operator=(const SleepAwaiter&) = delete;
+    ~SleepAwaiter() { unlink_sleeper(); }
     bool await_ready() {
         if (!loop->is_stopping_) return false;
         wake = Wake::interrupted;

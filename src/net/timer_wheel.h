@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tg {
@@ -40,13 +42,17 @@ class TimerWheel {
 
     explicit TimerWheel(std::int64_t now_ns) : current_tick_(now_ns >> kTickShift) {}
 
-    /// Re-arming an armed timer moves it.
+    /// Re-arming an armed timer moves it. Any deadline will do: a past one fires with the next
+    /// tick, one after kTickMax (146 years) counts as that.
     void arm(Timer* timer, std::int64_t deadline_ns) {
         timer->unlink();
-        std::int64_t tick = (deadline_ns + (std::int64_t{1} << kTickShift) - 1) >> kTickShift;
-        if (tick <= current_tick_) tick = current_tick_ + 1;
+        std::int64_t tick = deadline_ns >> kTickShift;
+        if ((deadline_ns & ((std::int64_t{1} << kTickShift) - 1)) != 0) ++tick;
+        tick = std::clamp(tick, current_tick_ + 1, kTickMax);
         timer->deadline_tick_ = tick;
-        Timer** head = &slots_[static_cast<std::size_t>(tick) % kSlots];
+        const std::size_t slot = static_cast<std::size_t>(tick) % kSlots;
+        occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+        Timer** head = &slots_[slot];
         timer->next_ = *head;
         if (*head != nullptr) (*head)->prev_ = &timer->next_;
         timer->prev_ = head;
@@ -57,13 +63,16 @@ class TimerWheel {
 
     /// Fires what is due. Timers may arm and cancel any timer from on_timer().
     void advance(std::int64_t now_ns);
-    /// Nanoseconds until a timer may be due; -1 when there is certainly none in the next round of
-    /// the wheel.
+    /// Nanoseconds until a timer may be due (never later than the first that is); -1 when none is
+    /// armed.
     std::int64_t ns_to_next(std::int64_t now_ns);
 
   private:
     static constexpr std::int64_t kNever = INT64_MAX;
+    static constexpr std::int64_t kTickMax = INT64_MAX >> (kTickShift + 1);
     std::array<Timer*, kSlots> slots_{};
+    /// One bit a slot, set when a timer was put there; cleared by the search that finds it empty.
+    std::array<std::uint64_t, kSlots / 64> occupied_{};
     std::int64_t current_tick_;
     std::int64_t next_tick_ = kNever;  ///< no timer is due before this tick
 };
