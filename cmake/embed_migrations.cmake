@@ -1,5 +1,6 @@
 # Writes OUT, a .cc with every migrations/NNNN_domain.{sqlite,postgres}.sql of FOLDER as raw string literals.
 # Run by the build of src/store; fails when a number has not exactly one file for each dialect.
+cmake_minimum_required(VERSION 3.25)
 file(GLOB files RELATIVE ${FOLDER} ${FOLDER}/*.sql)
 set(entries "")
 set(numbers "")

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -15,47 +16,56 @@ namespace tg {
 
 struct Customer {
     CustomerId id;
-    std::string code;  ///< short stable name in bill ids and commands: [a-z0-9-]{1,32}
-    std::string name;
+    std::string code{};  ///< short stable name in bill ids and commands: [a-z0-9-]{1,32}
+    std::string name{};
     std::string time_zone = "Asia/Shanghai";
     bool is_active = true;
+    UtcMicros created_at{};
 };
 
 struct Project {
     ProjectId id;
     CustomerId customer;
-    std::string code;  ///< unique within the customer
-    std::string name;
-    std::string department;
-    std::string environment;  ///< production, staging, ... free text
+    std::string code{};  ///< unique within the customer
+    std::string name{};
+    std::string department{};
+    std::string environment{};  ///< production, staging, ... free text
     bool is_active = true;
+    UtcMicros created_at{};
 };
 
 struct ApiKey {
     KeyId id;
-    std::optional<ProjectId> project;  ///< a key without one is refused (C8)
-    std::string name;
-    std::string hint;  ///< first characters, for people: "sk-tg-3fGh…"
-    Sha256 hash{};     ///< of the whole key; the key itself is never kept
-    std::optional<UtcMicros> expires_at;
+    std::optional<ProjectId> project{};  ///< a key without one is refused (C8)
+    std::string name{};
+    std::string hint{};  ///< first ten and last four characters, for people: "sk-tg-3fGh…x9Qz"
+    Sha256 hash{};       ///< of the whole key; the key itself is never kept
+    std::optional<UtcMicros> expires_at{};  ///< first moment at which the key is refused
     bool is_active = true;
     UtcMicros created_at;
 };
 
-/// Who a request is, with everything the request path needs. Pointers live as long as the Directory.
+/// Who a request is, with everything the request path needs. Pointers live as long as the
+/// Directory.
 struct Caller {
     const ApiKey* key = nullptr;
     const Project* project = nullptr;
     const Customer* customer = nullptr;
 };
 
-/// All customers, projects and keys as of one moment. Immutable; a request takes it once and keeps it to its end.
+/// All customers, projects and keys as of one moment. Immutable; a request takes it once and keeps
+/// it to its end.
 class Directory {
   public:
-    Directory(std::vector<Customer> customers, std::vector<Project> projects, std::vector<ApiKey> keys);
+    /// `version` is the store's directory version that the rows belong to.
+    Directory(std::vector<Customer> customers, std::vector<Project> projects,
+              std::vector<ApiKey> keys, std::int64_t version = 0);
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
 
-    /// Errors: unauthenticated (no such key), key_disabled (key, project or customer), key_expired, key_without_project.
-    /// The text of an error never contains the key.
+    /// Errors: unauthenticated (no such key), key_disabled (key, project or customer), key_expired,
+    /// key_without_project. The text of an error never contains the key. Costs the SHA-256 of the
+    /// key and one probe of the table.
     Result<Caller> authenticate(std::string_view presented_key, UtcMicros now) const;
 
     const Customer* customer(CustomerId id) const;
@@ -66,12 +76,22 @@ class Directory {
     const std::vector<Customer>& customers() const { return customers_; }
     const std::vector<Project>& projects() const { return projects_; }
     const std::vector<ApiKey>& keys() const { return keys_; }
+    std::int64_t version() const { return version_; }
 
   private:
+    const Caller* find(const Sha256& hash) const;
+    void index_keys();
+
     std::vector<Customer> customers_;
     std::vector<Project> projects_;
     std::vector<ApiKey> keys_;
-    std::vector<std::uint32_t> key_slots_;  ///< open addressing on the hash's first bytes
+    std::int64_t version_;
+    std::unordered_map<CustomerId, const Customer*> customer_by_id_;
+    std::unordered_map<ProjectId, const Project*> project_by_id_;
+    std::unordered_map<KeyId, const ApiKey*> key_by_id_;
+    std::vector<Caller> callers_;  ///< parallel to keys_
+    std::vector<std::uint32_t>
+        key_slots_;  ///< open addressing on the hash's first bytes: index into keys_ + 1, or 0
 };
 
 }  // namespace tg

@@ -1,4 +1,5 @@
 #include <endian.h>
+#include <poll.h>
 
 #include "store/internal/drivers.h"
 #include "store/internal/postgres_session.h"
@@ -135,6 +136,14 @@ class PostgresConnection final : public SqlConnection {
     Result<std::unique_ptr<BulkInsert>> bulk_insert(
         std::string_view table, std::span<const std::string_view> columns) override;
     Result<std::int64_t> data_version() override { return 0; }
+    bool is_lost() override {
+        if (PQstatus(raw()) != CONNECTION_OK) return true;
+        if (PQtransactionStatus(raw()) != PQTRANS_IDLE) return false;
+        // A server that speaks without being asked says goodbye (its FATAL message, or the end of
+        // the stream).
+        pollfd socket{.fd = PQsocket(raw()), .events = POLLIN, .revents = 0};
+        return poll(&socket, 1, 0) != 0;
+    }
 
   private:
     PGconn* raw() const { return session_.connection.get(); }

@@ -87,6 +87,11 @@ class SqlConnection {
     /// Changes when another connection has committed (SQLite: PRAGMA data_version); cheap.
     /// PostgreSQL: always 0, poll a table.
     virtual Result<std::int64_t> data_version() = 0;
+
+    /// True when the connection is known to be dead and a new one must be opened. PostgreSQL: looks
+    /// at the socket, without waiting, so that a server that went away while the connection was
+    /// idle is noticed before the next statement.
+    virtual bool is_lost() { return false; }
 };
 
 /// `sqlite:PATH` or `postgres://user:password@host:port/db?options` (libpq URI). Opening creates a

@@ -1,10 +1,7 @@
 #pragma once
 // For tests of any module: a fresh store for each dialect. Needs GoogleTest; never included by
-// product code.
-//
-//   class LedgerTest : public DialectTest {};
-//   TG_INSTANTIATE_DIALECTS(LedgerTest);
-//   TEST_P(LedgerTest, posts) { auto store = fresh_store(); store->connection().execute(...); }
+// product code. A suite derives from DialectTest, is named once in TG_INSTANTIATE_DIALECTS, and
+// takes fresh_store() in each TEST_P; a plain TEST may loop over test_stores(). See store_test.cc.
 //
 // SQLite uses a temporary file, PostgreSQL a schema of its own in the database TG_TEST_POSTGRES_URL
 // names (tools/with_postgres.sh starts one). Without that variable the PostgreSQL half is left out,
