@@ -59,6 +59,8 @@ class StreamScanner {
 
     /// "data: [DONE]" was seen, or for /v1/responses a terminal event (completed, incomplete, failed) or an `error` event.
     bool saw_end() const;
+    /// An error came inside the stream: `data: {"error":{...}}`, an event named or typed `error`, or response.failed.
+    bool saw_error() const;
     /// Text of delta events so far, in bytes, and the text itself for token counting when usage never comes: the delivered
     /// deltas joined, kept only up to `kMaxKeptText`, beyond which it is estimated from the ratio. Never written anywhere.
     std::string_view delivered_text() const;

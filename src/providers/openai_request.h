@@ -51,7 +51,7 @@ struct Splice {
 /// stream when the client did not, the model's name replaced when the deployment calls it otherwise. Everything else passes byte for byte.
 struct RewriteOptions {
     bool inject_usage = true;           ///< false for upstreams that reject stream_options
-    std::string_view upstream_model;    ///< empty: keep the client's
+    std::string_view upstream_model{};  ///< empty: keep the client's
 };
 std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts, std::string_view body,
                                     const RewriteOptions& options);

@@ -1,0 +1,306 @@
+#include "providers/internal/json_skim.h"
+
+#include <emmintrin.h>
+
+#include <bit>
+#include <cstring>
+
+#include "providers/internal/json_cursor.h"
+
+namespace tg {
+namespace {
+
+constexpr std::size_t kBlock = 64;
+
+/// Bit i stands for byte i of a block.
+struct Classes {
+    std::uint64_t quote = 0, backslash = 0, open = 0, close = 0;
+};
+
+Classes classify(const char* bytes) {
+    Classes out;
+    for (int part = 3; part >= 0; --part) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part * 16));
+        // '[' and '{', ']' and '}' differ in bit 0x20 only, and no other byte becomes one of them by setting it.
+        const __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
+        const auto mask = [](__m128i a, char c) {
+            return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_set1_epi8(c)))));
+        };
+        out.quote = out.quote << 16 | mask(v, '"');
+        out.backslash = out.backslash << 16 | mask(v, '\\');
+        out.open = out.open << 16 | mask(folded, '{');
+        out.close = out.close << 16 | mask(folded, '}');
+    }
+    return out;
+}
+
+/// Bit i becomes the parity of bits 0 to i: from quotes to what they enclose.
+std::uint64_t prefix_xor(std::uint64_t bits) {
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    bits ^= bits << 32;
+    return bits;
+}
+
+constexpr std::uint64_t bits_above(unsigned bit) { return bit >= 63 ? 0 : ~std::uint64_t{0} << (bit + 1); }
+
+/// The bytes of a block of `size` that a backslash before them escapes. `is_escaped` carries over from block to block.
+std::uint64_t find_escaped(std::uint64_t backslash, std::size_t size, bool* is_escaped) {
+    std::uint64_t escaped = *is_escaped ? 1 : 0;
+    backslash &= ~escaped;
+    *is_escaped = false;
+    while (backslash != 0) {
+        const auto at = static_cast<unsigned>(std::countr_zero(backslash));
+        if (at + 1 == size) {
+            *is_escaped = true;
+            break;
+        }
+        escaped |= std::uint64_t{2} << at;
+        backslash &= ~(std::uint64_t{3} << at);
+    }
+    return escaped;
+}
+
+}  // namespace
+
+struct JsonSkimmer::Block {
+    const char* bytes;
+    std::uint64_t quote, open, close;  // outside strings; quotes that are not escaped
+};
+
+void JsonSkimmer::reset() {
+    base_ = in_string_ = skip_depth_ = 0;
+    level_ = 0;
+    phase_ = Phase::none;
+    value_node_ = kSkimNone;
+    is_done_ = is_escaped_ = has_backslash_ = is_value_next_ = is_string_open_ = is_capturing_ = false;
+}
+
+void JsonSkimmer::feed(std::string_view piece, SkimSink& sink) {
+    if (is_done_ || piece.empty()) {
+        base_ += piece.size();
+        return;
+    }
+    begin_ = token_ = piece.data();
+    end_ = begin_ + piece.size();
+    if (phase_ != Phase::none) peek(begin_, sink);
+    for (const char* p = begin_; p < end_ && !is_done_; p += kBlock) {
+        const auto left = static_cast<std::size_t>(end_ - p);
+        const char* bytes = p;
+        char tail[kBlock];
+        if (left < kBlock) {
+            std::memset(tail, ' ', kBlock);
+            std::memcpy(tail, p, left);
+            bytes = tail;
+        }
+        const Classes classes = classify(bytes);
+        std::uint64_t quote = classes.quote;
+        if (classes.backslash != 0 || is_escaped_) {
+            has_backslash_ = true;
+            quote &= ~find_escaped(classes.backslash, std::min(left, kBlock), &is_escaped_);
+        }
+        std::uint64_t inside = in_string_;
+        if (quote != 0) {
+            inside ^= prefix_xor(quote);
+            in_string_ = std::uint64_t{0} - (inside >> 63);
+        }
+        walk({p, quote, classes.open & ~inside, classes.close & ~inside}, sink);
+    }
+    flush(sink);
+    base_ += piece.size();
+    begin_ = end_ = token_ = nullptr;
+}
+
+void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
+    std::uint64_t todo = ~std::uint64_t{0};
+    if (skip_depth_ != 0) {
+        const unsigned end = skip_container(block.open, block.close);
+        if (end == kBlock) return;
+        end_skip(block.bytes + end + 1, sink);
+        todo = bits_above(end);
+    }
+    std::uint64_t events = (block.quote | block.open | block.close) & todo;
+    while (events != 0) {
+        const auto at = static_cast<unsigned>(std::countr_zero(events));
+        const std::uint64_t bit = events & (~events + 1);
+        const char* p = block.bytes + at;
+        events ^= bit;
+        if ((block.quote & bit) != 0) {
+            if (!is_string_open_) {
+                begin_string(p);
+                const std::uint64_t rest = events & block.quote;
+                if (rest == 0) return;  // the string goes on in the next block
+                const auto end = static_cast<unsigned>(std::countr_zero(rest));
+                events &= bits_above(end);
+                end_string(block.bytes + end, sink);
+            } else {
+                end_string(p, sink);
+            }
+        } else if ((block.open & bit) != 0) {
+            open_container(*p, offset_of(p), p, sink);
+            if (skip_depth_ == 0) continue;
+            const std::uint64_t above = bits_above(at);
+            const unsigned end = skip_container(block.open & above, block.close & above);
+            if (end == kBlock) return;
+            end_skip(block.bytes + end + 1, sink);
+            events &= bits_above(end);
+        } else {
+            close_container(sink);
+            if (is_done_) return;
+        }
+    }
+}
+
+unsigned JsonSkimmer::skip_container(std::uint64_t open, std::uint64_t close) {
+    const auto closes = static_cast<std::uint64_t>(std::popcount(close));
+    if (closes < skip_depth_) {
+        skip_depth_ += static_cast<std::uint64_t>(std::popcount(open)) - closes;
+        return kBlock;
+    }
+    for (std::uint64_t both = open | close; both != 0; both &= both - 1) {
+        const std::uint64_t bit = both & (~both + 1);
+        if ((open & bit) != 0) {
+            ++skip_depth_;
+        } else if (--skip_depth_ == 0) {
+            return static_cast<unsigned>(std::countr_zero(both));
+        }
+    }
+    return kBlock;
+}
+
+void JsonSkimmer::end_skip(const char* after, SkimSink& sink) {
+    if (is_capturing_) {
+        is_capturing_ = false;
+        sink.on_bytes(value_node_, {token_, static_cast<std::size_t>(after - token_)}, true, offset_of(after));
+    }
+}
+
+void JsonSkimmer::open_container(char bracket, std::uint64_t offset, const char* at, SkimSink& sink) {
+    SkimNodeId node = kSkimNone;
+    if (level_ == 0) {
+        node = kSkimRoot;
+    } else if (nodes_[stack_[level_ - 1]].kind == SkimKind::array) {
+        node = nodes_[stack_[level_ - 1]].element;
+        if (node != kSkimNone && nodes_[node].notify) sink.on_value(node, bracket, offset, offset);
+    } else if (is_value_next_) {
+        node = value_node_;
+    }
+    is_value_next_ = false;
+    if (node != kSkimNone && level_ < kLevelsMax) {
+        const SkimKind kind = nodes_[node].kind;
+        if (kind == (bracket == '{' ? SkimKind::object : SkimKind::array)) {
+            stack_[level_++] = node;
+            return;
+        }
+        if (kind == SkimKind::raw && bracket == '{') {
+            is_capturing_ = true;
+            value_node_ = node;
+            token_ = at;
+        }
+    }
+    if (level_ == 0) {
+        is_done_ = true;  // the document is no object: nothing of it is of interest
+    }
+    skip_depth_ = 1;
+}
+
+void JsonSkimmer::close_container(SkimSink& sink) {
+    is_value_next_ = false;
+    if (level_ == 0) return;
+    const SkimNodeId node = stack_[--level_];
+    if (nodes_[node].notify) sink.on_end(node);
+    is_done_ = level_ == 0;
+}
+
+void JsonSkimmer::begin_string(const char* opening_quote) {
+    is_string_open_ = true;
+    is_string_value_ = is_value_next_;
+    is_value_next_ = false;
+    is_key_split_ = false;
+    key_size_ = 0;
+    token_ = opening_quote + 1;
+    if (!is_string_value_) key_offset_ = offset_of(opening_quote);
+}
+
+void JsonSkimmer::end_string(const char* closing_quote, SkimSink& sink) {
+    is_string_open_ = false;
+    const std::string_view text(token_, static_cast<std::size_t>(closing_quote - token_));
+    if (is_string_value_) {
+        if (value_node_ != kSkimNone && nodes_[value_node_].kind == SkimKind::string) {
+            sink.on_bytes(value_node_, text, true, offset_of(closing_quote));
+        }
+        return;
+    }
+    if (level_ == 0 || nodes_[stack_[level_ - 1]].kind != SkimKind::object) return;
+    if (!is_key_split_) {
+        value_node_ = find_key(text);
+    } else if (key_size_ + text.size() <= kRawKeyMax) {
+        std::memcpy(key_.data() + key_size_, text.data(), text.size());
+        value_node_ = find_key({key_.data(), key_size_ + text.size()});
+    } else {
+        value_node_ = kSkimNone;
+    }
+    phase_ = Phase::after_key;
+    peek(closing_quote + 1, sink);
+}
+
+SkimNodeId JsonSkimmer::find_key(std::string_view raw) const {
+    const SkimNode& node = nodes_[stack_[level_ - 1]];
+    if (raw.size() < 32 && (node.length_mask >> raw.size() & 1) != 0) {
+        for (std::size_t i = 0; i < node.key_count; ++i) {
+            if (raw == node.keys[i].name) return node.keys[i].node;
+        }
+    }
+    if (!has_backslash_ || raw.size() > kRawKeyMax || raw.find('\\') == std::string_view::npos) return kSkimNone;
+    for (std::size_t i = 0; i < node.key_count; ++i) {
+        if (is_json_key(raw, node.keys[i].name)) return node.keys[i].node;
+    }
+    return kSkimNone;
+}
+
+/// After a key: finds the colon and how the value begins, as far as the piece reaches.
+void JsonSkimmer::peek(const char* at, SkimSink& sink) {
+    while (at < end_ && is_json_space(*at)) ++at;
+    if (at == end_) return;
+    if (phase_ == Phase::after_key) {
+        if (*at != ':') {
+            phase_ = Phase::none;
+            return;
+        }
+        phase_ = Phase::before_value;
+        ++at;
+        while (at < end_ && is_json_space(*at)) ++at;
+        if (at == end_) return;
+    }
+    phase_ = Phase::none;
+    is_value_next_ = *at == '"' || *at == '{' || *at == '[';
+    if (value_node_ != kSkimNone && nodes_[value_node_].notify) {
+        sink.on_value(value_node_, *at, key_offset_, offset_of(at));
+    }
+}
+
+/// The piece ends: hands out or keeps what of an open token it holds.
+void JsonSkimmer::flush(SkimSink& sink) {
+    if (is_done_) return;
+    const std::string_view part(token_, static_cast<std::size_t>(end_ - token_));
+    if (is_capturing_) {
+        sink.on_bytes(value_node_, part, false, 0);
+    } else if (is_string_open_ && is_string_value_) {
+        if (value_node_ != kSkimNone && nodes_[value_node_].kind == SkimKind::string && !part.empty()) {
+            sink.on_bytes(value_node_, part, false, 0);
+        }
+    } else if (is_string_open_) {
+        is_key_split_ = true;
+        if (key_size_ + part.size() <= kRawKeyMax) {
+            std::memcpy(key_.data() + key_size_, part.data(), part.size());
+            key_size_ = static_cast<std::uint8_t>(key_size_ + part.size());
+        } else {
+            key_size_ = kRawKeyMax + 1;
+        }
+    }
+}
+
+}  // namespace tg
