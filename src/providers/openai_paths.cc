@@ -23,7 +23,8 @@ int hex_digit(char c) {
     return -1;
 }
 
-/// Percent-decodes; false for a broken escape and for bytes that could make another path of it: control characters, '/', '\'.
+/// Percent-decodes; false for a broken escape and for bytes that could make another path of it:
+/// control characters, '/', '\'.
 enum class Slashes : std::uint8_t { refused, allowed };
 bool decode(std::string_view segment, Slashes slashes, std::string* out) {
     for (std::size_t i = 0; i < segment.size(); ++i) {
@@ -45,7 +46,8 @@ bool decode(std::string_view segment, Slashes slashes, std::string* out) {
 /// A segment that means itself and nothing else to any server.
 bool is_plain(std::string_view segment) {
     std::string decoded;
-    return !segment.empty() && decode(segment, Slashes::refused, &decoded) && decoded != "." && decoded != "..";
+    return !segment.empty() && decode(segment, Slashes::refused, &decoded) && decoded != "." &&
+           decoded != "..";
 }
 
 bool split(std::string_view path, Segments* out) {
@@ -89,7 +91,8 @@ OpenAiRoute engine_route(const Segments& path) {
     return call == "embeddings" ? OpenAiRoute::embeddings : OpenAiRoute::unknown;
 }
 
-/// The name in models/{model} is answered by the gate and never becomes an upstream's path, so slashes are harmless in it.
+/// The name in models/{model} is answered by the gate and never becomes an upstream's path, so
+/// slashes are harmless in it.
 bool is_model_name(std::string_view text, std::string* model) {
     return !text.empty() && decode(text, Slashes::allowed, model);
 }
@@ -112,7 +115,8 @@ OpenAiPath classify_engine(std::string_view method, const Segments& path) {
 OpenAiPath classify_openai_path(std::string_view method, std::string_view path) {
     OpenAiPath out;
     const std::uint8_t bit = method_bit(method);
-    if (bit == kGet && path.starts_with(kModels) && is_model_name(path.substr(kModels.size()), &out.model)) {
+    if (bit == kGet && path.starts_with(kModels) &&
+        is_model_name(path.substr(kModels.size()), &out.model)) {
         out.route = OpenAiRoute::model_get;
         return out;
     }
@@ -144,7 +148,11 @@ std::string openai_unknown_url_body(std::string_view method, std::string_view pa
     message.append(method).append(" ").append(path).append(")");
     std::string out;
     JsonWriter writer(out);
-    writer.begin_object().key("error").begin_object().field("message", message).field("type", "invalid_request_error");
+    writer.begin_object()
+        .key("error")
+        .begin_object()
+        .field("message", message)
+        .field("type", "invalid_request_error");
     writer.key("param").null().key("code").null();
     writer.end_object().end_object();
     return out;

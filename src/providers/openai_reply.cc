@@ -9,7 +9,8 @@ namespace tg {
 
 struct ReplyScanner::State {
     explicit State(OpenAiCall call)
-        : skimmer(openai_grammar(call == OpenAiCall::responses ? OpenAiDocument::responses_reply : OpenAiDocument::reply)),
+        : skimmer(openai_grammar(call == OpenAiCall::responses ? OpenAiDocument::responses_reply
+                                                               : OpenAiDocument::reply)),
           collector(call) {}
     JsonSkimmer skimmer;
     ReplyCollector collector;
@@ -19,12 +20,16 @@ ReplyScanner::ReplyScanner(OpenAiCall call) : state_(std::make_unique<State>(cal
 ReplyScanner::~ReplyScanner() = default;
 ReplyScanner::ReplyScanner(ReplyScanner&&) noexcept = default;
 
-void ReplyScanner::feed(std::string_view bytes) { state_->skimmer.feed(bytes, state_->collector); }
+void ReplyScanner::feed(std::string_view bytes) {
+    state_->skimmer.feed(bytes, state_->collector);
+}
 
-ReplyFacts ReplyScanner::finish() { return state_->collector.take_facts(); }
+ReplyFacts ReplyScanner::finish() {
+    return state_->collector.take_facts();
+}
 
-std::string openai_error_body(std::string_view message, std::string_view type, std::string_view code,
-                              std::string_view param) {
+std::string openai_error_body(std::string_view message, std::string_view type,
+                              std::string_view code, std::string_view param) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().key("error").begin_object().field("message", message).field("type", type);

@@ -21,9 +21,10 @@ struct ReplyFacts {
     std::string model;  ///< at most 128 bytes
 };
 
-/// Reads a unary JSON answer as it passes by, in any pieces, without keeping it: captures the top level's `usage`, `model` and
-/// `service_tier` (bounded), the last one wins, and for /v1/responses counts billed tool items of `output`. Malformed JSON is
-/// no error here: the client gets it as it is, and has_usage stays false.
+/// Reads a unary JSON answer as it passes by, in any pieces, without keeping it: captures the top
+/// level's `usage`, `model` and `service_tier` (bounded), the last one wins, and for /v1/responses
+/// counts billed tool items of `output`. Malformed JSON is no error here: the client gets it as it
+/// is, and has_usage stays false.
 class ReplyScanner {
   public:
     explicit ReplyScanner(OpenAiCall call);
@@ -38,13 +39,16 @@ class ReplyScanner {
     std::unique_ptr<State> state_;
 };
 
-/// A piece of a stream to pass on: into the fed bytes, or into the scanner's own buffer (valid until the next feed).
+/// A piece of a stream to pass on: into the fed bytes, or into the scanner's own buffer (valid
+/// until the next feed).
 using StreamPieces = std::vector<std::string_view>;
 
-/// Reads a server-sent event stream (WHATWG HTML, section 9.2.6: LF, CR LF or CR line ends) as it passes by. Takes usage from any event, the last
-/// one wins. With `strip_usage` it takes out what the client did not ask for: the usage chunk that has no choices, and the
-/// `"usage":null` members of the others. Bytes of an event that need no change are passed on at once and unbuffered where they can be:
-/// a piece is held back only while it is the beginning of an event that may have to be dropped. Lines up to `kMaxEventBytes`.
+/// Reads a server-sent event stream (WHATWG HTML, section 9.2.6: LF, CR LF or CR line ends) as it
+/// passes by. Takes usage from any event, the last one wins. With `strip_usage` it takes out what
+/// the client did not ask for: the usage chunk that has no choices, and the
+/// `"usage":null` members of the others. Bytes of an event that need no change are passed on at
+/// once and unbuffered where they can be: a piece is held back only while it is the beginning of an
+/// event that may have to be dropped. Lines up to `kMaxEventBytes`.
 class StreamScanner {
   public:
     static constexpr std::size_t kMaxEventBytes = 16U << 20;
@@ -52,17 +56,21 @@ class StreamScanner {
     ~StreamScanner();
     StreamScanner(StreamScanner&&) noexcept;
 
-    /// Appends to `out` what goes to the client. Errors: upstream_broken when an event exceeds kMaxEventBytes.
+    /// Appends to `out` what goes to the client. Errors: upstream_broken when an event exceeds
+    /// kMaxEventBytes.
     Status feed(std::string_view bytes, StreamPieces* out);
     /// The upstream ended: passes on what is held back.
     void finish(StreamPieces* out);
 
-    /// "data: [DONE]" was seen, or for /v1/responses a terminal event (completed, incomplete, failed) or an `error` event.
+    /// "data: [DONE]" was seen, or for /v1/responses a terminal event (completed, incomplete,
+    /// failed) or an `error` event.
     bool saw_end() const;
-    /// An error came inside the stream: `data: {"error":{...}}`, an event named or typed `error`, or response.failed.
+    /// An error came inside the stream: `data: {"error":{...}}`, an event named or typed `error`,
+    /// or response.failed.
     bool saw_error() const;
-    /// Text of delta events so far, in bytes, and the text itself for token counting when usage never comes: the delivered
-    /// deltas joined, kept only up to `kMaxKeptText`, beyond which it is estimated from the ratio. Never written anywhere.
+    /// Text of delta events so far, in bytes, and the text itself for token counting when usage
+    /// never comes: the delivered deltas joined, kept only up to `kMaxKeptText`, beyond which it is
+    /// estimated from the ratio. Never written anywhere.
     std::string_view delivered_text() const;
     std::int64_t delivered_bytes() const;
     const ReplyFacts& facts() const;
@@ -75,9 +83,10 @@ class StreamScanner {
 };
 
 /// An error body in OpenAI's form, all four keys: {"error":{"message","type","param":null,"code"}}.
-std::string openai_error_body(std::string_view message, std::string_view type, std::string_view code,
-                              std::string_view param = {});
-/// The `type` OpenAI's clients expect for a status: 401 authentication_error, 429 requests, 400 invalid_request_error, ...
+std::string openai_error_body(std::string_view message, std::string_view type,
+                              std::string_view code, std::string_view param = {});
+/// The `type` OpenAI's clients expect for a status: 401 authentication_error, 429 requests, 400
+/// invalid_request_error, ...
 std::string_view openai_error_type(int http_status);
 
 }  // namespace tg

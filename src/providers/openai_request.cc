@@ -16,8 +16,20 @@ static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
 /// The members the gate reads. Each may stand only once.
 enum class Member : std::uint8_t {
-    none, model, stream, stream_options, max_tokens, max_completion_tokens, max_output_tokens, n, store, background, user,
-    safety_identifier, service_tier, metadata,
+    none,
+    model,
+    stream,
+    stream_options,
+    max_tokens,
+    max_completion_tokens,
+    max_output_tokens,
+    n,
+    store,
+    background,
+    user,
+    safety_identifier,
+    service_tier,
+    metadata,
 };
 
 struct MemberName {
@@ -51,7 +63,8 @@ constexpr std::uint32_t member_lengths() {
 }
 
 Member find_member(std::string_view key) {
-    if (key.size() > kMemberNameMax || (member_lengths() >> key.size() & 1) == 0) return Member::none;
+    if (key.size() > kMemberNameMax || (member_lengths() >> key.size() & 1) == 0)
+        return Member::none;
     for (const MemberName& m : kMembers) {
         if (m.name == key) return m.member;
     }
@@ -65,7 +78,9 @@ std::string_view name_of(Member member) {
     return {};
 }
 
-std::unexpected<Error> refuse(std::string detail) { return fail(ErrorCode::invalid_request, std::move(detail)); }
+std::unexpected<Error> refuse(std::string detail) {
+    return fail(ErrorCode::invalid_request, std::move(detail));
+}
 
 std::unexpected<Error> refuse_value(Member member, std::string_view what) {
     return refuse("'" + std::string(name_of(member)) + "' must be " + std::string(what));
@@ -152,7 +167,8 @@ class Inspector {
 Status Inspector::take(Member member, od::value& value) {
     const std::uint32_t bit = 1U << static_cast<unsigned>(member);
     if ((seen_ & bit) != 0) {
-        return refuse("'" + std::string(name_of(member)) + "' stands twice in the request body; send it once");
+        return refuse("'" + std::string(name_of(member)) +
+                      "' stands twice in the request body; send it once");
     }
     seen_ |= bit;
     std::string_view token;
@@ -163,7 +179,8 @@ Status Inspector::take(Member member, od::value& value) {
             if (!token.starts_with('{') || value.get_object().get(object) != simdjson::SUCCESS) {
                 return refuse_value(member, "an object");
             }
-            if (object.raw_json().get(token) != simdjson::SUCCESS) return refuse_value(member, "a complete object");
+            if (object.raw_json().get(token) != simdjson::SUCCESS)
+                return refuse_value(member, "a complete object");
         }
     } else {
         token = value.raw_json_token();
@@ -212,12 +229,14 @@ Status Inspector::take_text(Member member, std::string_view token, std::string* 
 }
 
 Status Inspector::take_flag(Member member, std::string_view token, bool* out) {
-    if (token != "true" && token != "false" && token != "null") return refuse_value(member, "true or false");
+    if (token != "true" && token != "false" && token != "null")
+        return refuse_value(member, "true or false");
     *out = token == "true";
     return {};
 }
 
-/// Where several limits stand, the largest counts: which of them an upstream obeys is its own affair.
+/// Where several limits stand, the largest counts: which of them an upstream obeys is its own
+/// affair.
 Status Inspector::take_limit(Member member, std::string_view token) {
     if (token == "null") return {};
     std::int64_t limit = 0;
@@ -225,7 +244,8 @@ Status Inspector::take_limit(Member member, std::string_view token) {
         return refuse_value(member, "a whole number of tokens, 0 or more");
     }
     const bool is_responses_limit = member == Member::max_output_tokens;
-    if (call_ != OpenAiCall::other_json && is_responses_limit != (call_ == OpenAiCall::responses)) return {};
+    if (call_ != OpenAiCall::other_json && is_responses_limit != (call_ == OpenAiCall::responses))
+        return {};
     facts_.max_output_tokens = std::max(facts_.max_output_tokens.value_or(0), limit);
     return {};
 }
@@ -262,7 +282,8 @@ Status Inspector::take_stream_options(std::string_view text) {
         const std::string_view value = cursor.take_value();
         if (!is_json_key(key, "include_usage")) continue;
         if (has_include_usage) {
-            return refuse("'stream_options.include_usage' stands twice in the request body; send it once");
+            return refuse(
+                "'stream_options.include_usage' stands twice in the request body; send it once");
         }
         has_include_usage = true;
         if (value != "true" && value != "false" && value != "null") {
@@ -281,7 +302,8 @@ Status Inspector::take_metadata(std::string_view text) {
     cursor.enter_object();
     while (cursor.next_member(&key)) {
         const std::string_view value = cursor.take_value();
-        if (value.size() < 2 || value.front() != '"' || facts_.metadata.size() >= kMetadataMax) continue;
+        if (value.size() < 2 || value.front() != '"' || facts_.metadata.size() >= kMetadataMax)
+            continue;
         auto& pair = facts_.metadata.emplace_back();
         append_json_unescaped(pair.first, key);
         append_json_unescaped(pair.second, value.substr(1, value.size() - 2));
@@ -290,11 +312,13 @@ Status Inspector::take_metadata(std::string_view text) {
     return {};
 }
 
-/// The member a raw key names. `raw` points behind the opening quote; simdjson has seen the closing one.
+/// The member a raw key names. `raw` points behind the opening quote; simdjson has seen the closing
+/// one.
 Member member_of(const char* raw) {
     std::size_t size = 0;
     bool has_escape = false;
-    // One byte beyond the longest name tells that it is none of them; an escaped name is up to six times as long.
+    // One byte beyond the longest name tells that it is none of them; an escaped name is up to six
+    // times as long.
     while (size <= (has_escape ? 6 : 1) * kMemberNameMax && raw[size] != '"') {
         if (raw[size] == '\\') {
             has_escape = true;
@@ -316,8 +340,8 @@ Status walk(od::parser& parser, std::string_view body, Inspector* inspector) {
         std::string text = "the request body is no valid JSON object: ";
         text.append(reason_of(code));
         const char* at = nullptr;
-        if (document.is_alive() && document.current_location().get(at) == simdjson::SUCCESS && at >= body.data() &&
-            at <= body.data() + body.size()) {
+        if (document.is_alive() && document.current_location().get(at) == simdjson::SUCCESS &&
+            at >= body.data() && at <= body.data() + body.size()) {
             text.append(" (near byte ").append(std::to_string(at - body.data())).append(")");
         }
         return refuse(std::move(text));
@@ -332,7 +356,8 @@ Status walk(od::parser& parser, std::string_view body, Inspector* inspector) {
         TG_CHECK_OK(inspector->take(member, field.value()));
     }
     const char* rest = nullptr;
-    if (document.current_location().get(rest) != simdjson::OUT_OF_BOUNDS) return refuse_json(simdjson::TRAILING_CONTENT);
+    if (document.current_location().get(rest) != simdjson::OUT_OF_BOUNDS)
+        return refuse_json(simdjson::TRAILING_CONTENT);
     return {};
 }
 
@@ -343,9 +368,11 @@ Result<RequestFacts> inspect_request(OpenAiCall call, std::string_view body) {
     std::size_t end = body.size();
     while (end > 0 && is_json_space(body[end - 1])) --end;
     if (end == 0) return refuse("the request body is empty; send a JSON object");
-    if (body[end - 1] != '}') return refuse("the request body is no JSON object: it does not end with '}'");
+    if (body[end - 1] != '}')
+        return refuse("the request body is no JSON object: it does not end with '}'");
     if (is_nested_deeper(body, kDepthMax)) {
-        return refuse("the request body is nested deeper than " + std::to_string(kDepthMax) + " levels");
+        return refuse("the request body is nested deeper than " + std::to_string(kDepthMax) +
+                      " levels");
     }
     Inspector inspector(call, body);
     inspector.set_last_brace(end - 1);

@@ -18,26 +18,28 @@ struct JsonSpan {
     bool is_set() const { return size != 0; }
 };
 
-/// What the gate must know of a request. The whole top level is walked, because with a doubled key the provider takes the
-/// last one: a doubled `model`, `stream`, `stream_options`, `max_*tokens`, `store` or `user` is refused.
+/// What the gate must know of a request. The whole top level is walked, because with a doubled key
+/// the provider takes the last one: a doubled `model`, `stream`, `stream_options`, `max_*tokens`,
+/// `store` or `user` is refused.
 struct RequestFacts {
     std::string model;
     bool is_stream = false;
-    bool asks_usage = false;       ///< stream_options.include_usage is true
-    bool is_background = false;    ///< responses: background
+    bool asks_usage = false;     ///< stream_options.include_usage is true
+    bool is_background = false;  ///< responses: background
     std::optional<bool> store;
-    std::optional<std::int64_t> max_output_tokens;  ///< max_completion_tokens, max_tokens or max_output_tokens
-    std::int64_t choices = 1;      ///< n
-    std::string end_user;          ///< user or safety_identifier, at most 256 bytes
+    std::optional<std::int64_t>
+        max_output_tokens;     ///< max_completion_tokens, max_tokens or max_output_tokens
+    std::int64_t choices = 1;  ///< n
+    std::string end_user;      ///< user or safety_identifier, at most 256 bytes
     std::string service_tier;
     std::vector<std::pair<std::string, std::string>> metadata;  ///< string values only, at most 16
-    JsonSpan model_value;           ///< the string with its quotes
-    JsonSpan stream_options_value;  ///< the object with its braces
-    std::size_t last_brace = 0;     ///< offset of the top level's closing brace
+    JsonSpan model_value;                                       ///< the string with its quotes
+    JsonSpan stream_options_value;                              ///< the object with its braces
+    std::size_t last_brace = 0;  ///< offset of the top level's closing brace
 };
 
-/// `body` must be followed by at least kJsonPadding readable bytes (simdjson). Errors: invalid_request that says what is wrong
-/// and where; nothing of the content is in the message.
+/// `body` must be followed by at least kJsonPadding readable bytes (simdjson). Errors:
+/// invalid_request that says what is wrong and where; nothing of the content is in the message.
 inline constexpr std::size_t kJsonPadding = 64;
 Result<RequestFacts> inspect_request(OpenAiCall call, std::string_view body);
 
@@ -47,13 +49,14 @@ struct Splice {
     std::string insert;
 };
 
-/// The splices, in ascending order of offset, that make the body what is sent upstream: usage asked for on a chat or completions
-/// stream when the client did not, the model's name replaced when the deployment calls it otherwise. Everything else passes byte for byte.
+/// The splices, in ascending order of offset, that make the body what is sent upstream: usage asked
+/// for on a chat or completions stream when the client did not, the model's name replaced when the
+/// deployment calls it otherwise. Everything else passes byte for byte.
 struct RewriteOptions {
     bool inject_usage = true;           ///< false for upstreams that reject stream_options
     std::string_view upstream_model{};  ///< empty: keep the client's
 };
-std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts, std::string_view body,
-                                    const RewriteOptions& options);
+std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts,
+                                    std::string_view body, const RewriteOptions& options);
 
 }  // namespace tg

@@ -7,10 +7,13 @@
 namespace tg {
 namespace {
 
-/// The body with the readable bytes behind it that inspect_request needs. The padding is hostile on purpose.
+/// The body with the readable bytes behind it that inspect_request needs. The padding is hostile on
+/// purpose.
 class Body {
   public:
-    explicit Body(std::string_view text) : size_(text.size()), bytes_(text) { bytes_.append(kJsonPadding, '"'); }
+    explicit Body(std::string_view text) : size_(text.size()), bytes_(text) {
+        bytes_.append(kJsonPadding, '"');
+    }
     std::string_view view() const { return std::string_view(bytes_).substr(0, size_); }
 
   private:
@@ -34,7 +37,8 @@ std::string splice_in(std::string_view body, const std::vector<Splice>& splices)
     return out.append(body.substr(at));
 }
 
-std::string rewrite(std::string_view text, const RewriteOptions& options = {}, OpenAiCall call = OpenAiCall::chat) {
+std::string rewrite(std::string_view text, const RewriteOptions& options = {},
+                    OpenAiCall call = OpenAiCall::chat) {
     const Body body(text);
     const auto facts = inspect_request(call, body.view());
     EXPECT_TRUE(facts.ok()) << text;
@@ -58,7 +62,8 @@ TEST(InspectRequest, ReadsWhatTheGateNeeds) {
     EXPECT_EQ(facts->choices, 3);
     EXPECT_EQ(facts->end_user, "u-17");
     EXPECT_EQ(facts->service_tier, "flex");
-    const std::vector<std::pair<std::string, std::string>> metadata = {{"team", "ab"}, {"env", "prod"}};
+    const std::vector<std::pair<std::string, std::string>> metadata = {{"team", "ab"},
+                                                                       {"env", "prod"}};
     EXPECT_EQ(facts->metadata, metadata);
     EXPECT_EQ(text.substr(facts->model_value.offset, facts->model_value.size), "\"gpt-5.4\"");
     EXPECT_EQ(text.substr(facts->stream_options_value.offset, facts->stream_options_value.size),
@@ -82,12 +87,14 @@ TEST(InspectRequest, NullMeansNotGiven) {
         R"({"model":"m","stream":null,"stream_options":null,"max_tokens":null,"n":null,"store":null,"user":null,)"
         R"("service_tier":null,"metadata":null,"background":null})");
     ASSERT_TRUE(facts.ok()) << facts.error().text();
-    EXPECT_FALSE(facts->is_stream || facts->asks_usage || facts->store.has_value() || facts->max_output_tokens.has_value());
+    EXPECT_FALSE(facts->is_stream || facts->asks_usage || facts->store.has_value() ||
+                 facts->max_output_tokens.has_value());
     EXPECT_EQ(facts->choices, 1);
 }
 
 TEST(InspectRequest, EscapedKeysAreTheSameKeys) {
-    const auto facts = inspect(R"({"mod\u0065l":"m","\u0073tream":true,"stream\u005foptions":{"include\u005fusage":true}})");
+    const auto facts = inspect(
+        R"({"mod\u0065l":"m","\u0073tream":true,"stream\u005foptions":{"include\u005fusage":true}})");
     ASSERT_TRUE(facts.ok()) << facts.error().text();
     EXPECT_EQ(facts->model, "m");
     EXPECT_TRUE(facts->is_stream);
@@ -104,10 +111,13 @@ TEST(InspectRequest, OnlyTheTopLevelCounts) {
 }
 
 TEST(InspectRequest, TheLimitIsThatOfTheCall) {
-    const std::string text = R"({"max_tokens":10,"max_completion_tokens":30,"max_output_tokens":70})";
+    const std::string text =
+        R"({"max_tokens":10,"max_completion_tokens":30,"max_output_tokens":70})";
     EXPECT_EQ(inspect(text)->max_output_tokens, std::optional<std::int64_t>(30));
-    EXPECT_EQ(inspect(text, OpenAiCall::responses)->max_output_tokens, std::optional<std::int64_t>(70));
-    EXPECT_EQ(inspect(R"({"max_tokens":1e3})")->max_output_tokens, std::optional<std::int64_t>(1000));
+    EXPECT_EQ(inspect(text, OpenAiCall::responses)->max_output_tokens,
+              std::optional<std::int64_t>(70));
+    EXPECT_EQ(inspect(R"({"max_tokens":1e3})")->max_output_tokens,
+              std::optional<std::int64_t>(1000));
     EXPECT_EQ(inspect(R"({"max_tokens":5.0})")->max_output_tokens, std::optional<std::int64_t>(5));
 }
 
@@ -121,7 +131,8 @@ TEST(InspectRequest, EndUserIsBoundedAtACharacter) {
 
 TEST(InspectRequest, TakesSixteenMetadataPairs) {
     std::string text = R"({"metadata":{)";
-    for (int i = 0; i < 20; ++i) text += (i == 0 ? "" : ",") + ("\"k" + std::to_string(i) + R"(":"v")");
+    for (int i = 0; i < 20; ++i)
+        text += (i == 0 ? "" : ",") + ("\"k" + std::to_string(i) + R"(":"v")");
     EXPECT_EQ(inspect(text + "}}")->metadata.size(), 16U);
 }
 
@@ -136,55 +147,71 @@ TEST_P(InspectRefuses, WithAReason) {
     const auto facts = inspect(GetParam().body);
     ASSERT_FALSE(facts.ok()) << GetParam().body;
     EXPECT_EQ(facts.error().code, ErrorCode::invalid_request);
-    EXPECT_NE(facts.error().detail.find(GetParam().says), std::string::npos) << facts.error().detail;
+    EXPECT_NE(facts.error().detail.find(GetParam().says), std::string::npos)
+        << facts.error().detail;
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Malformed, InspectRefuses,
-    testing::Values(Refusal{"", "empty"}, Refusal{"  \r\n", "empty"}, Refusal{"[]", "does not end"}, Refusal{"null", "no JSON object"},
-                    Refusal{R"("a}")", "does not end"}, Refusal{R"([{}, {}}])", "does not end"}, Refusal{"}", "no valid JSON object"},
+    testing::Values(Refusal{"", "empty"}, Refusal{"  \r\n", "empty"}, Refusal{"[]", "does not end"},
+                    Refusal{"null", "no JSON object"}, Refusal{R"("a}")", "does not end"},
+                    Refusal{R"([{}, {}}])", "does not end"}, Refusal{"}", "no valid JSON object"},
                     Refusal{"{}}", "follows"}, Refusal{R"({"model":"a"}{"model":"b"})", "follows"},
-                    Refusal{R"([1,{"model":"a"})", "no object"}, Refusal{R"({"model" "a"})", "no valid JSON"},
-                    Refusal{R"({"model":"a" "stream":true})", "no valid JSON"}, Refusal{R"({model:"a"})", "no valid JSON"},
+                    Refusal{R"([1,{"model":"a"})", "no object"},
+                    Refusal{R"({"model" "a"})", "no valid JSON"},
+                    Refusal{R"({"model":"a" "stream":true})", "no valid JSON"},
+                    Refusal{R"({model:"a"})", "no valid JSON"},
                     Refusal{R"({"a":"b})", "not closed"}, Refusal{R"({"a":[1,2})", "no valid JSON"},
-                    Refusal{R"({"model":"a",})", "no valid JSON"}, Refusal{"{\"model\":\"a\xff\"}", "UTF-8"},
-                    Refusal{"{\"model\":\"a\nb\"}", "control character"}, Refusal{"garbage }", "no valid JSON"}));
+                    Refusal{R"({"model":"a",})", "no valid JSON"},
+                    Refusal{"{\"model\":\"a\xff\"}", "UTF-8"},
+                    Refusal{"{\"model\":\"a\nb\"}", "control character"},
+                    Refusal{"garbage }", "no valid JSON"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Doubled, InspectRefuses,
-    testing::Values(Refusal{R"({"model":"a","model":"a"})", "'model' stands twice"},
-                    Refusal{R"({"model":"a","mod\u0065l":"b"})", "'model' stands twice"},
-                    Refusal{R"({"stream":false,"stream":true})", "'stream' stands twice"},
-                    Refusal{R"({"stream_options":{},"stream_options":{}})", "'stream_options' stands twice"},
-                    Refusal{R"({"stream_options":{"include_usage":true,"include_usage":false}})", "include_usage' stands twice"},
-                    Refusal{R"({"max_tokens":1,"max_tokens":2})", "'max_tokens' stands twice"},
-                    Refusal{R"({"max_completion_tokens":1,"max_completion_tokens":2})", "stands twice"},
-                    Refusal{R"({"max_output_tokens":1,"max_output_tokens":2})", "stands twice"},
-                    Refusal{R"({"store":true,"x":{},"store":false})", "'store' stands twice"},
-                    Refusal{R"({"user":"a","user":"b"})", "'user' stands twice"}));
+    testing::Values(
+        Refusal{R"({"model":"a","model":"a"})", "'model' stands twice"},
+        Refusal{R"({"model":"a","mod\u0065l":"b"})", "'model' stands twice"},
+        Refusal{R"({"stream":false,"stream":true})", "'stream' stands twice"},
+        Refusal{R"({"stream_options":{},"stream_options":{}})", "'stream_options' stands twice"},
+        Refusal{R"({"stream_options":{"include_usage":true,"include_usage":false}})",
+                "include_usage' stands twice"},
+        Refusal{R"({"max_tokens":1,"max_tokens":2})", "'max_tokens' stands twice"},
+        Refusal{R"({"max_completion_tokens":1,"max_completion_tokens":2})", "stands twice"},
+        Refusal{R"({"max_output_tokens":1,"max_output_tokens":2})", "stands twice"},
+        Refusal{R"({"store":true,"x":{},"store":false})", "'store' stands twice"},
+        Refusal{R"({"user":"a","user":"b"})", "'user' stands twice"}));
 
 INSTANTIATE_TEST_SUITE_P(
     WrongKind, InspectRefuses,
-    testing::Values(Refusal{R"({"model":5})", "'model' must be a string"}, Refusal{R"({"model":null})", "'model' must be a string"},
-                    Refusal{R"({"stream":"yes"})", "'stream' must be true or false"}, Refusal{R"({"stream":1})", "'stream'"},
-                    Refusal{R"({"stream":truely})", "'stream'"}, Refusal{R"({"stream_options":[]})", "must be an object"},
+    testing::Values(Refusal{R"({"model":5})", "'model' must be a string"},
+                    Refusal{R"({"model":null})", "'model' must be a string"},
+                    Refusal{R"({"stream":"yes"})", "'stream' must be true or false"},
+                    Refusal{R"({"stream":1})", "'stream'"},
+                    Refusal{R"({"stream":truely})", "'stream'"},
+                    Refusal{R"({"stream_options":[]})", "must be an object"},
                     Refusal{R"({"stream_options":{"include_usage":1}})", "include_usage' must be"},
                     Refusal{R"({"max_tokens":-1})", "'max_tokens' must be a whole number"},
-                    Refusal{R"({"max_tokens":1.5})", "'max_tokens'"}, Refusal{R"({"max_tokens":"5"})", "'max_tokens'"},
-                    Refusal{R"({"max_tokens":99999999999999999999})", "'max_tokens'"}, Refusal{R"({"n":0})", "'n' must be"},
-                    Refusal{R"({"n":[1]})", "'n' must be"}, Refusal{R"({"user":7})", "'user' must be a string"},
-                    Refusal{R"({"metadata":"x"})", "'metadata' must be an object"}, Refusal{R"({"store":0})", "'store'"}));
+                    Refusal{R"({"max_tokens":1.5})", "'max_tokens'"},
+                    Refusal{R"({"max_tokens":"5"})", "'max_tokens'"},
+                    Refusal{R"({"max_tokens":99999999999999999999})", "'max_tokens'"},
+                    Refusal{R"({"n":0})", "'n' must be"}, Refusal{R"({"n":[1]})", "'n' must be"},
+                    Refusal{R"({"user":7})", "'user' must be a string"},
+                    Refusal{R"({"metadata":"x"})", "'metadata' must be an object"},
+                    Refusal{R"({"store":0})", "'store'"}));
 
 TEST(InspectRequest, DepthBombsAreRefused) {
     for (const std::size_t depth : {std::size_t{300}, std::size_t{1'000'000}}) {
-        const auto facts = inspect(R"({"model":"m","messages":)" + std::string(depth, '[') + std::string(depth, ']') + "}");
+        const auto facts = inspect(R"({"model":"m","messages":)" + std::string(depth, '[') +
+                                   std::string(depth, ']') + "}");
         ASSERT_FALSE(facts.ok());
         EXPECT_NE(facts.error().detail.find("nested deeper than 256"), std::string::npos);
     }
     std::string objects = "{\"m\":";
     for (int i = 0; i < 400; ++i) objects += "{\"a\":";
     EXPECT_FALSE(inspect(objects + "1" + std::string(401, '}')).ok());
-    EXPECT_TRUE(inspect(R"({"messages":)" + std::string(200, '[') + std::string(200, ']') + "}").ok());
+    EXPECT_TRUE(
+        inspect(R"({"messages":)" + std::string(200, '[') + std::string(200, ']') + "}").ok());
     // Many brackets are no depth, also inside strings.
     std::string flat = R"({"messages":["[[[[{{{{")";
     for (int i = 0; i < 2000; ++i) flat += ",[{}]";
@@ -198,8 +225,10 @@ TEST(InspectRequest, MessagesHoldNothingOfTheContent) {
 }
 
 TEST(InspectRequest, EveryPrefixOfABodyIsRefused) {
-    const std::string text = R"({"model":"m","messages":[{"content":"x"}],"stream":true,"stream_options":{"a":[1]}})";
-    for (std::size_t size = 0; size < text.size(); ++size) EXPECT_FALSE(inspect(text.substr(0, size)).ok()) << size;
+    const std::string text =
+        R"({"model":"m","messages":[{"content":"x"}],"stream":true,"stream_options":{"a":[1]}})";
+    for (std::size_t size = 0; size < text.size(); ++size)
+        EXPECT_FALSE(inspect(text.substr(0, size)).ok()) << size;
 }
 
 TEST(RewriteRequest, AsksForUsageOnChatStreams) {
@@ -207,11 +236,16 @@ TEST(RewriteRequest, AsksForUsageOnChatStreams) {
         std::string_view body, sent;
     };
     const Case cases[] = {
-        {R"({"model":"m","stream":true})", R"({"model":"m","stream":true,"stream_options":{"include_usage":true}})"},
-        {"{\"stream\":true\n}\n", "{\"stream\":true\n,\"stream_options\":{\"include_usage\":true}}\n"},
-        {R"({"stream":true,"x":{}})", R"({"stream":true,"x":{},"stream_options":{"include_usage":true}})"},
-        {R"({"stream":true,"stream_options":null})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
-        {R"({"stream":true,"stream_options":{}})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
+        {R"({"model":"m","stream":true})",
+         R"({"model":"m","stream":true,"stream_options":{"include_usage":true}})"},
+        {"{\"stream\":true\n}\n",
+         "{\"stream\":true\n,\"stream_options\":{\"include_usage\":true}}\n"},
+        {R"({"stream":true,"x":{}})",
+         R"({"stream":true,"x":{},"stream_options":{"include_usage":true}})"},
+        {R"({"stream":true,"stream_options":null})",
+         R"({"stream":true,"stream_options":{"include_usage":true}})"},
+        {R"({"stream":true,"stream_options":{}})",
+         R"({"stream":true,"stream_options":{"include_usage":true}})"},
         {R"({"stream":true,"stream_options":{ "include_obfuscation":false }})",
          R"({"stream":true,"stream_options":{"include_usage":true, "include_obfuscation":false }})"},
         {R"({"stream_options":{"a":{"include_usage":7},"include_usage": false,"b":1},"stream":true})",
@@ -219,7 +253,8 @@ TEST(RewriteRequest, AsksForUsageOnChatStreams) {
         {R"({"stream":true,"stream_options":{"include\u005fusage":null}})",
          R"({"stream":true,"stream_options":{"include\u005fusage":true}})"},
         // Nothing to do.
-        {R"({"stream":true,"stream_options":{"include_usage":true}})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
+        {R"({"stream":true,"stream_options":{"include_usage":true}})",
+         R"({"stream":true,"stream_options":{"include_usage":true}})"},
         {R"({"stream":false})", R"({"stream":false})"},
         {R"({"model":"m"})", R"({"model":"m"})"},
     };

@@ -14,10 +14,12 @@ std::string quoted(std::string_view text) {
     return out;
 }
 
-/// Makes include_usage true inside the stream_options that stand in the body; the other members stay as they are.
+/// Makes include_usage true inside the stream_options that stand in the body; the other members
+/// stay as they are.
 Splice ask_inside(const JsonSpan& options, std::string_view body) {
     const std::string_view text = body.substr(options.offset, options.size);
-    if (text == "null") return {options.offset, options.size, "{" + std::string(kUsageMember) + "}"};
+    if (text == "null")
+        return {options.offset, options.size, "{" + std::string(kUsageMember) + "}"};
     JsonCursor cursor(text);
     std::string_view key;
     bool is_empty = true;
@@ -26,7 +28,8 @@ Splice ask_inside(const JsonSpan& options, std::string_view body) {
         is_empty = false;
         const std::string_view value = cursor.take_value();
         if (is_json_key(key, "include_usage")) {
-            return {options.offset + static_cast<std::size_t>(value.data() - text.data()), value.size(), "true"};
+            return {options.offset + static_cast<std::size_t>(value.data() - text.data()),
+                    value.size(), "true"};
         }
     }
     return {options.offset + 1, 0, std::string(kUsageMember) + (is_empty ? "" : ",")};
@@ -40,13 +43,15 @@ bool is_top_level_empty(const RequestFacts& facts, std::string_view body) {
 
 }  // namespace
 
-std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts, std::string_view body,
-                                    const RewriteOptions& options) {
+std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts,
+                                    std::string_view body, const RewriteOptions& options) {
     std::vector<Splice> out;
     std::string added;  // members that go in front of the last brace
-    const bool wants_model = !options.upstream_model.empty() && options.upstream_model != facts.model;
+    const bool wants_model =
+        !options.upstream_model.empty() && options.upstream_model != facts.model;
     if (wants_model && facts.model_value.is_set()) {
-        out.push_back({facts.model_value.offset, facts.model_value.size, quoted(options.upstream_model)});
+        out.push_back(
+            {facts.model_value.offset, facts.model_value.size, quoted(options.upstream_model)});
     } else if (wants_model) {
         added = "\"model\":" + quoted(options.upstream_model);
     }

@@ -14,7 +14,8 @@ namespace {
 
 OpenAiDocument event_document(OpenAiCall call) {
     if (call == OpenAiCall::responses) return OpenAiDocument::responses_event;
-    return call == OpenAiCall::other_json ? OpenAiDocument::other_event : OpenAiDocument::chat_event;
+    return call == OpenAiCall::other_json ? OpenAiDocument::other_event
+                                          : OpenAiDocument::chat_event;
 }
 
 /// Buffers above this are given back instead of kept for the next event.
@@ -44,8 +45,9 @@ struct StreamScanner::State {
     bool is_stripping;
     bool has_ended = false;
     bool has_error = false;
-    bool has_failed = false;     // an event was too long: nothing more is read
-    bool was_dropped = false;    // the last event was, and so goes the LF that may follow its CR
+    bool has_failed = false;   // an event was too long: nothing more is read
+    bool swallows_lf = false;  // the last event went without its line ends, and so goes the LF that
+                               // may follow its CR
     bool is_finished = false;
     SseParser parser;
     std::array<char, 8> head{};  // how the event's data begins
@@ -79,7 +81,8 @@ void StreamScanner::State::take_data(std::string_view data, std::size_t offset_i
         ++data_lines;
     }
     if (data_size < head.size()) {
-        std::memcpy(head.data() + data_size, data.data(), std::min(data.size(), head.size() - data_size));
+        std::memcpy(head.data() + data_size, data.data(),
+                    std::min(data.size(), head.size() - data_size));
     }
     data_size += data.size();
     skimmer.feed(data, collector);
@@ -87,7 +90,8 @@ void StreamScanner::State::take_data(std::string_view data, std::size_t offset_i
 
 StreamScanner::State::Action StreamScanner::State::decide(std::string_view event, Cut* cut) const {
     const ReplyCollector::Event& found = collector.event();
-    if (!is_stripping || found.usage_members == 0) return Action::pass;
+    // What is no whole JSON object is none of ours to mend.
+    if (!is_stripping || found.usage_members == 0 || !skimmer.is_complete()) return Action::pass;
     if (found.usage_end != 0 && !found.has_choice && !found.has_error) return Action::drop;
     if (found.usage_members > 1 || data_lines > 1) return Action::rebuild;
     *cut = find_usage_member(event.substr(data_begin, data_size), found);
@@ -102,7 +106,8 @@ void StreamScanner::State::end_event() {
     const ReplyCollector::Event& found = collector.event();
     const bool is_failure = found.type == Type::failed;
     has_error = has_error || found.has_error || is_failure || parser.is_error_event();
-    has_ended = has_ended || is_failure || found.type == Type::end || found.type == Type::speech_done ||
+    has_ended = has_ended || is_failure || found.type == Type::end ||
+                found.type == Type::speech_done ||
                 (data_size == 6 && std::memcmp(head.data(), "[DONE]", 6) == 0);
     if (data_lines != 0) {
         collector.end_event();
@@ -117,7 +122,7 @@ void StreamScanner::State::end_event() {
 void StreamScanner::State::emit(std::string_view event, StreamPieces* out) {
     Cut cut;
     const Action action = decide(event, &cut);
-    was_dropped = action == Action::drop;
+    swallows_lf = action == Action::drop || action == Action::rebuild;
     switch (action) {
         case Action::pass:
             push(out, event.data(), event.data() + event.size());
@@ -136,11 +141,12 @@ void StreamScanner::State::emit(std::string_view event, StreamPieces* out) {
 }
 
 /// An event that stands whole in the fed bytes; [*run, begin) before it was found fit to pass.
-void StreamScanner::State::emit_in_feed(const char** run, const char* begin, const char* end, StreamPieces* out) {
+void StreamScanner::State::emit_in_feed(const char** run, const char* begin, const char* end,
+                                        StreamPieces* out) {
     const std::string_view event(begin, static_cast<std::size_t>(end - begin));
     Cut cut;
     const Action action = decide(event, &cut);
-    was_dropped = action == Action::drop;
+    swallows_lf = action == Action::drop || action == Action::rebuild;
     if (action == Action::pass) return;
     if (action == Action::cut) {
         push(out, *run, begin + cut.begin);
@@ -172,14 +178,15 @@ Status StreamScanner::State::scan(std::string_view bytes, StreamPieces* out) {
         if (event_size > kMaxEventBytes) {
             has_failed = true;
             return fail(ErrorCode::upstream_broken,
-                        "the provider sent a stream event of more than " + std::to_string(kMaxEventBytes) +
-                            " bytes; the stream was given up");
+                        "the provider sent a stream event of more than " +
+                            std::to_string(kMaxEventBytes) + " bytes; the stream was given up");
         }
         if (token == SseParser::Token::data) {
-            // The offset in the event of the first byte of `data`, which ends before its line end at p.
+            // The offset in the event of the first byte of `data`, which ends before its line end
+            // at p.
             take_data(data, event_size - static_cast<std::size_t>(p - data.data()));
         } else if (token == SseParser::Token::late_lf) {
-            if (was_dropped) run = p;
+            if (swallows_lf) run = p;
             event_begin = p;
             event_size = 0;
         } else if (token == SseParser::Token::event_end) {
@@ -203,13 +210,16 @@ Status StreamScanner::State::scan(std::string_view bytes, StreamPieces* out) {
     return {};
 }
 
-StreamScanner::StreamScanner(OpenAiCall call, bool strip_usage) : state_(std::make_unique<State>(call, strip_usage)) {}
+StreamScanner::StreamScanner(OpenAiCall call, bool strip_usage)
+    : state_(std::make_unique<State>(call, strip_usage)) {}
 StreamScanner::~StreamScanner() = default;
 StreamScanner::StreamScanner(StreamScanner&&) noexcept = default;
 
 Status StreamScanner::feed(std::string_view bytes, StreamPieces* out) {
     state_->begin_feed();
-    if (state_->has_failed) return fail(ErrorCode::upstream_broken, "the stream was given up at an event that was too long");
+    if (state_->has_failed)
+        return fail(ErrorCode::upstream_broken,
+                    "the stream was given up at an event that was too long");
     if (bytes.empty()) return {};
     if (!state_->is_stripping) out->push_back(bytes);
     return state_->scan(bytes, out);
@@ -219,14 +229,25 @@ void StreamScanner::finish(StreamPieces* out) {
     State& s = *state_;
     if (s.has_failed || s.is_finished) return;
     s.is_finished = true;
-    if (!s.held.empty()) s.emit(s.held, out);  // pieces of the last feed stay valid: `spent` is not touched
+    if (!s.held.empty())
+        s.emit(s.held, out);  // pieces of the last feed stay valid: `spent` is not touched
     s.end_event();
 }
 
-bool StreamScanner::saw_end() const { return state_->has_ended; }
-bool StreamScanner::saw_error() const { return state_->has_error; }
-std::string_view StreamScanner::delivered_text() const { return state_->collector.delivered_text(); }
-std::int64_t StreamScanner::delivered_bytes() const { return state_->collector.delivered_bytes(); }
-const ReplyFacts& StreamScanner::facts() const { return state_->collector.facts(); }
+bool StreamScanner::saw_end() const {
+    return state_->has_ended;
+}
+bool StreamScanner::saw_error() const {
+    return state_->has_error;
+}
+std::string_view StreamScanner::delivered_text() const {
+    return state_->collector.delivered_text();
+}
+std::int64_t StreamScanner::delivered_bytes() const {
+    return state_->collector.delivered_bytes();
+}
+const ReplyFacts& StreamScanner::facts() const {
+    return state_->collector.facts();
+}
 
 }  // namespace tg

@@ -10,13 +10,38 @@ namespace {
 
 /// One slot for each count a usage object can hold, whatever the endpoint calls it.
 enum class Count : std::uint8_t {
-    input, output, total, cached, cached_beside, cache_hit, cached_text, cached_audio, cached_image, written,
-    written_short, written_long, input_text, input_audio, input_image, reasoning, output_text, output_audio, output_image,
-    audio_ms, count_,
+    input,
+    output,
+    total,
+    cached,
+    cached_beside,
+    cache_hit,
+    cached_text,
+    cached_audio,
+    cached_image,
+    written,
+    written_short,
+    written_long,
+    input_text,
+    input_audio,
+    input_image,
+    reasoning,
+    output_text,
+    output_audio,
+    output_image,
+    audio_ms,
+    count_,
 };
 
 /// Where in the object a name counts.
-enum class Scope : std::uint8_t { top, input_details, cached_details, written_details, output_details, other };
+enum class Scope : std::uint8_t {
+    top,
+    input_details,
+    cached_details,
+    written_details,
+    output_details,
+    other
+};
 
 struct Name {
     Scope scope;
@@ -101,7 +126,8 @@ bool read_scope(Scope scope, std::string_view json, Counts* counts) {
         if (value.empty()) return false;
         if (value.front() == '{') {
             for (const Inner& inner : kObjects) {
-                if (inner.scope == scope && is_json_key(key, inner.name) && !read_scope(inner.inside, value, counts)) {
+                if (inner.scope == scope && is_json_key(key, inner.name) &&
+                    !read_scope(inner.inside, value, counts)) {
                     return false;
                 }
             }
@@ -162,7 +188,8 @@ void split_input(const Counts& c, std::int64_t total, OpenAiUsage* out) {
         const std::int64_t split_long = c[Count::written_long];
         input.take(Meter::cache_write, c[Count::written_short]);
         input.take(Meter::cache_write_long, split_long);
-        const std::int64_t split = out->usage[Meter::cache_write] + out->usage[Meter::cache_write_long];
+        const std::int64_t split =
+            out->usage[Meter::cache_write] + out->usage[Meter::cache_write_long];
         // What the details leave open was written at the shortest lifetime.
         if (c[Count::written] > split) input.take(Meter::cache_write, c[Count::written] - split);
     } else {
@@ -184,7 +211,8 @@ void split_output(const Counts& c, std::int64_t total, bool is_images, OpenAiUsa
 
 bool sums_to(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t total) {
     std::int64_t sum = 0;
-    return !__builtin_add_overflow(a, b, &sum) && !__builtin_add_overflow(sum, c, &sum) && sum == total;
+    return !__builtin_add_overflow(a, b, &sum) && !__builtin_add_overflow(sum, c, &sum) &&
+           sum == total;
 }
 
 }  // namespace
@@ -193,7 +221,8 @@ OpenAiUsage parse_openai_usage(OpenAiCall call, std::string_view json) {
     OpenAiUsage out;
     Counts c;
     if (!read_scope(Scope::top, json, &c)) return out;
-    const bool has_input = c.has(Count::input), has_output = c.has(Count::output), has_total = c.has(Count::total);
+    const bool has_input = c.has(Count::input), has_output = c.has(Count::output),
+               has_total = c.has(Count::total);
     if (!has_input && !has_output && !has_total && !c.has(Count::audio_ms)) return out;
     out.is_usage = true;
     out.is_mismatch = c.is_bad;
@@ -210,9 +239,11 @@ OpenAiUsage parse_openai_usage(OpenAiCall call, std::string_view json) {
             out.is_mismatch = true;
         }
     }
-    // Only the images endpoints split their input into text and image under this name and never reason.
-    const bool is_images = call == OpenAiCall::other_json && c.has(Count::input_text) && c.has(Count::input_image) &&
-                           !c.has(Count::input_audio) && !c.has(Count::reasoning);
+    // Only the images endpoints split their input into text and image under this name and never
+    // reason.
+    const bool is_images = call == OpenAiCall::other_json && c.has(Count::input_text) &&
+                           c.has(Count::input_image) && !c.has(Count::input_audio) &&
+                           !c.has(Count::reasoning);
     split_input(c, input, &out);
     split_output(c, output, is_images, &out);
     out.usage[Meter::audio_ms] = c[Count::audio_ms];

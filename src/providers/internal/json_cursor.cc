@@ -45,7 +45,8 @@ void append_utf8(std::string& out, unsigned code) {
 
 constexpr unsigned kReplacement = 0xfffd;
 
-/// The \u escape whose digits start at `at`; returns how many bytes after "\u" belong to it (10 for a surrogate pair).
+/// The \u escape whose digits start at `at`; returns how many bytes after "\u" belong to it (10 for
+/// a surrogate pair).
 std::size_t append_unicode_escape(std::string& out, std::string_view raw, std::size_t at) {
     const int high = read_hex4(raw, at);
     if (high < 0) {
@@ -175,7 +176,9 @@ std::string_view JsonCursor::take_value() {
     } else if (first == '{' || first == '[') {
         is_whole = take_container();
     } else {
-        const auto is_end = [](char c) { return c == ',' || c == '}' || c == ']' || is_json_space(c); };
+        const auto is_end = [](char c) {
+            return c == ',' || c == '}' || c == ']' || is_json_space(c);
+        };
         while (at_ < text_.size() && !is_end(text_[at_])) ++at_;
         is_whole = at_ > start;
     }
@@ -264,7 +267,8 @@ DecimalStatus parse_json_decimal(std::string_view token, int scale, std::int64_t
         mantissa /= 10;
     }
     if (last_digit >= 5) ++mantissa;
-    if (mantissa > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return DecimalStatus::too_big;
+    if (mantissa > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return DecimalStatus::too_big;
     *value = static_cast<std::int64_t>(mantissa);
     return last_digit != 0 || is_sticky ? DecimalStatus::rounded : DecimalStatus::exact;
 }

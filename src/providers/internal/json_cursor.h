@@ -6,15 +6,17 @@
 
 namespace tg {
 
-/// Reads one small JSON value that is whole in memory (a usage object, stream_options, metadata) member by member, without a
-/// tree and without allocating. It checks what it walks over and stops at the first error; nesting costs no stack.
+/// Reads one small JSON value that is whole in memory (a usage object, stream_options, metadata)
+/// member by member, without a tree and without allocating. It checks what it walks over and stops
+/// at the first error; nesting costs no stack.
 class JsonCursor {
   public:
     explicit JsonCursor(std::string_view text) : text_(text) {}
 
     /// Consumes '{'. False when the next value is no object.
     bool enter_object();
-    /// The next member's key, raw (without quotes, escapes kept). False at '}' and on error; ok() tells which.
+    /// The next member's key, raw (without quotes, escapes kept). False at '}' and on error; ok()
+    /// tells which.
     bool next_member(std::string_view* raw_key);
     /// The value at hand as its raw text, without surrounding white space; empty on error.
     std::string_view take_value();
@@ -35,10 +37,12 @@ class JsonCursor {
     bool ok_ = true;
 };
 
-constexpr bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+constexpr bool is_json_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
-/// Appends the text of a JSON string's inside. What is no valid escape, and a surrogate without its half, becomes U+FFFD; an
-/// escape cut off at the end is left out.
+/// Appends the text of a JSON string's inside. What is no valid escape, and a surrogate without its
+/// half, becomes U+FFFD; an escape cut off at the end is left out.
 void append_json_unescaped(std::string& out, std::string_view raw);
 
 /// Is the raw key the same as `name` to a JSON parser, escapes resolved?
@@ -46,8 +50,8 @@ bool is_json_key(std::string_view raw_key, std::string_view name);
 
 enum class DecimalStatus : std::uint8_t { exact, rounded, negative, too_big, no_number };
 
-/// A JSON number times 10^scale as an integer, rounded half up. No floating point: 0.1 is exactly 1 at scale 1.
-/// `value` is set for `exact` and `rounded` only.
+/// A JSON number times 10^scale as an integer, rounded half up. No floating point: 0.1 is exactly 1
+/// at scale 1. `value` is set for `exact` and `rounded` only.
 DecimalStatus parse_json_decimal(std::string_view token, int scale, std::int64_t* value);
 
 }  // namespace tg

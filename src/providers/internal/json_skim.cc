@@ -21,10 +21,12 @@ Classes classify(const char* bytes) {
     Classes out;
     for (int part = 3; part >= 0; --part) {
         const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part * 16));
-        // '[' and '{', ']' and '}' differ in bit 0x20 only, and no other byte becomes one of them by setting it.
+        // '[' and '{', ']' and '}' differ in bit 0x20 only, and no other byte becomes one of them
+        // by setting it.
         const __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
         const auto mask = [](__m128i a, char c) {
-            return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_set1_epi8(c)))));
+            return static_cast<std::uint64_t>(
+                static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_set1_epi8(c)))));
         };
         out.quote = out.quote << 16 | mask(v, '"');
         out.backslash = out.backslash << 16 | mask(v, '\\');
@@ -45,9 +47,12 @@ std::uint64_t prefix_xor(std::uint64_t bits) {
     return bits;
 }
 
-constexpr std::uint64_t bits_above(unsigned bit) { return bit >= 63 ? 0 : ~std::uint64_t{0} << (bit + 1); }
+constexpr std::uint64_t bits_above(unsigned bit) {
+    return bit >= 63 ? 0 : ~std::uint64_t{0} << (bit + 1);
+}
 
-/// The bytes of a block of `size` that a backslash before them escapes. `is_escaped` carries over from block to block.
+/// The bytes of a block of `size` that a backslash before them escapes. `is_escaped` carries over
+/// from block to block.
 std::uint64_t find_escaped(std::uint64_t backslash, std::size_t size, bool* is_escaped) {
     std::uint64_t escaped = *is_escaped ? 1 : 0;
     backslash &= ~escaped;
@@ -76,7 +81,8 @@ void JsonSkimmer::reset() {
     level_ = 0;
     phase_ = Phase::none;
     value_node_ = kSkimNone;
-    is_done_ = is_escaped_ = has_backslash_ = is_value_next_ = is_string_open_ = is_capturing_ = false;
+    is_done_ = is_complete_ = is_escaped_ = has_backslash_ = is_value_next_ = is_string_open_ =
+        is_capturing_ = false;
 }
 
 void JsonSkimmer::feed(std::string_view piece, SkimSink& sink) {
@@ -141,6 +147,7 @@ void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
             }
         } else if ((block.open & bit) != 0) {
             open_container(*p, offset_of(p), p, sink);
+            if (is_done_) return;
             if (skip_depth_ == 0) continue;
             const std::uint64_t above = bits_above(at);
             const unsigned end = skip_container(block.open & above, block.close & above);
@@ -174,11 +181,13 @@ unsigned JsonSkimmer::skip_container(std::uint64_t open, std::uint64_t close) {
 void JsonSkimmer::end_skip(const char* after, SkimSink& sink) {
     if (is_capturing_) {
         is_capturing_ = false;
-        sink.on_bytes(value_node_, {token_, static_cast<std::size_t>(after - token_)}, true, offset_of(after));
+        sink.on_bytes(value_node_, {token_, static_cast<std::size_t>(after - token_)}, true,
+                      offset_of(after));
     }
 }
 
-void JsonSkimmer::open_container(char bracket, std::uint64_t offset, const char* at, SkimSink& sink) {
+void JsonSkimmer::open_container(char bracket, std::uint64_t offset, const char* at,
+                                 SkimSink& sink) {
     SkimNodeId node = kSkimNone;
     if (level_ == 0) {
         node = kSkimRoot;
@@ -201,9 +210,7 @@ void JsonSkimmer::open_container(char bracket, std::uint64_t offset, const char*
             token_ = at;
         }
     }
-    if (level_ == 0) {
-        is_done_ = true;  // the document is no object: nothing of it is of interest
-    }
+    is_done_ = level_ == 0;  // the document is no object: nothing of it is of interest
     skip_depth_ = 1;
 }
 
@@ -212,7 +219,7 @@ void JsonSkimmer::close_container(SkimSink& sink) {
     if (level_ == 0) return;
     const SkimNodeId node = stack_[--level_];
     if (nodes_[node].notify) sink.on_end(node);
-    is_done_ = level_ == 0;
+    is_done_ = is_complete_ = level_ == 0;
 }
 
 void JsonSkimmer::begin_string(const char* opening_quote) {
@@ -254,7 +261,8 @@ SkimNodeId JsonSkimmer::find_key(std::string_view raw) const {
             if (raw == node.keys[i].name) return node.keys[i].node;
         }
     }
-    if (!has_backslash_ || raw.size() > kRawKeyMax || raw.find('\\') == std::string_view::npos) return kSkimNone;
+    if (!has_backslash_ || raw.size() > kRawKeyMax || raw.find('\\') == std::string_view::npos)
+        return kSkimNone;
     for (std::size_t i = 0; i < node.key_count; ++i) {
         if (is_json_key(raw, node.keys[i].name)) return node.keys[i].node;
     }
@@ -289,7 +297,8 @@ void JsonSkimmer::flush(SkimSink& sink) {
     if (is_capturing_) {
         sink.on_bytes(value_node_, part, false, 0);
     } else if (is_string_open_ && is_string_value_) {
-        if (value_node_ != kSkimNone && nodes_[value_node_].kind == SkimKind::string && !part.empty()) {
+        if (value_node_ != kSkimNone && nodes_[value_node_].kind == SkimKind::string &&
+            !part.empty()) {
             sink.on_bytes(value_node_, part, false, 0);
         }
     } else if (is_string_open_) {

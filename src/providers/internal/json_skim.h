@@ -29,10 +29,10 @@ struct SkimKey {
 struct SkimNode {
     static constexpr std::size_t kKeysMax = 8;
     SkimKind kind = SkimKind::value;
-    bool notify = false;               ///< the sink hears of the value's beginning and of a container's end
-    SkimNodeId element = kSkimNone;    ///< array: the place of its elements
+    bool notify = false;  ///< the sink hears of the value's beginning and of a container's end
+    SkimNodeId element = kSkimNone;  ///< array: the place of its elements
     std::uint8_t key_count = 0;
-    std::uint32_t length_mask = 0;     ///< bit n: some key has n bytes
+    std::uint32_t length_mask = 0;  ///< bit n: some key has n bytes
     std::array<SkimKey, kKeysMax> keys{};
 };
 
@@ -49,23 +49,31 @@ constexpr SkimNode skim_object(std::initializer_list<SkimKey> keys, bool notify 
 constexpr SkimNode skim_array(SkimNodeId element, bool notify = false) {
     return {.kind = SkimKind::array, .notify = notify, .element = element};
 }
-constexpr SkimNode skim_leaf(SkimKind kind, bool notify = false) { return {.kind = kind, .notify = notify}; }
+constexpr SkimNode skim_leaf(SkimKind kind, bool notify = false) {
+    return {.kind = kind, .notify = notify};
+}
 
-/// Hears what the skimmer finds, in the order of the document. Offsets count from the document's first byte.
+/// Hears what the skimmer finds, in the order of the document. Offsets count from the document's
+/// first byte.
 class SkimSink {
   public:
     virtual ~SkimSink() = default;
-    /// A notifying place's value begins with `first`; `key_offset` is its key's opening quote (an element: the value itself).
-    virtual void on_value(SkimNodeId node, char first, std::uint64_t key_offset, std::uint64_t value_offset) = 0;
-    /// The next part of a string (escapes kept) or of a raw object. `is_last` comes exactly once unless the document is cut.
-    virtual void on_bytes(SkimNodeId node, std::string_view part, bool is_last, std::uint64_t end_offset) = 0;
+    /// A notifying place's value begins with `first`; `key_offset` is its key's opening quote (an
+    /// element: the value itself).
+    virtual void on_value(SkimNodeId node, char first, std::uint64_t key_offset,
+                          std::uint64_t value_offset) = 0;
+    /// The next part of a string (escapes kept) or of a raw object. `is_last` comes exactly once
+    /// unless the document is cut.
+    virtual void on_bytes(SkimNodeId node, std::string_view part, bool is_last,
+                          std::uint64_t end_offset) = 0;
     /// A notifying object or array is closed.
     virtual void on_end(SkimNodeId node) = 0;
 };
 
-/// Walks a JSON document that arrives in any pieces, in constant memory, and reports the places a table names. Everything else
-/// is passed over 64 bytes at a time. It finds the same whatever the pieces are, and it is no validator: on text that
-/// is not JSON it reports some places or none, but never reads outside a piece.
+/// Walks a JSON document that arrives in any pieces, in constant memory, and reports the places a
+/// table names. Everything else is passed over 64 bytes at a time. It finds the same whatever the
+/// pieces are, and it is no validator: on text that is not JSON it reports some places or none, but
+/// never reads outside a piece.
 class JsonSkimmer {
   public:
     /// `nodes[kSkimRoot]` is the document's root object. The table outlives the skimmer.
@@ -75,12 +83,13 @@ class JsonSkimmer {
     /// Ready for the next document.
     void reset();
     /// The root object was closed.
-    bool is_complete() const { return is_done_; }
+    bool is_complete() const { return is_complete_; }
     std::uint64_t offset() const { return base_; }
 
   private:
     static constexpr std::size_t kLevelsMax = 8;
-    /// Longer raw keys are never of interest: the longest name escaped throughout would not fit, and nobody sends that.
+    /// Longer raw keys are never of interest: the longest name escaped throughout would not fit,
+    /// and nobody sends that.
     static constexpr std::size_t kRawKeyMax = 40;
     enum class Phase : std::uint8_t { none, after_key, before_value };
     struct Block;
@@ -96,13 +105,16 @@ class JsonSkimmer {
     SkimNodeId find_key(std::string_view raw) const;
     void peek(const char* at, SkimSink& sink);
     void flush(SkimSink& sink);
-    std::uint64_t offset_of(const char* p) const { return base_ + static_cast<std::uint64_t>(p - begin_); }
+    std::uint64_t offset_of(const char* p) const {
+        return base_ + static_cast<std::uint64_t>(p - begin_);
+    }
 
     const SkimNode* nodes_;
-    std::uint64_t base_ = 0;        // offset of the piece at hand
-    const char* begin_ = nullptr;   // the piece at hand, during feed() only
+    std::uint64_t base_ = 0;       // offset of the piece at hand
+    const char* begin_ = nullptr;  // the piece at hand, during feed() only
     const char* end_ = nullptr;
-    const char* token_ = nullptr;   // where the open string's or captured object's bytes in this piece begin
+    const char* token_ =
+        nullptr;  // where the open string's or captured object's bytes in this piece begin
     std::uint64_t in_string_ = 0;   // all ones when the next byte is inside a string
     std::uint64_t skip_depth_ = 0;  // brackets open below the place where skipping began
     std::uint64_t key_offset_ = 0;
@@ -110,13 +122,14 @@ class JsonSkimmer {
     std::uint8_t level_ = 0;
     Phase phase_ = Phase::none;
     SkimNodeId value_node_ = kSkimNone;  // whose value comes next or is being taken
-    bool is_done_ = false;
-    bool is_escaped_ = false;            // the next byte is escaped by a backslash
+    bool is_done_ = false;               // nothing more of interest comes
+    bool is_complete_ = false;
+    bool is_escaped_ = false;  // the next byte is escaped by a backslash
     bool has_backslash_ = false;
-    bool is_value_next_ = false;         // a key and its colon were read: the next token is the value
-    bool is_string_open_ = false;        // a string on a walked level is open
+    bool is_value_next_ = false;   // a key and its colon were read: the next token is the value
+    bool is_string_open_ = false;  // a string on a walked level is open
     bool is_string_value_ = false;
-    bool is_capturing_ = false;          // the container passed over is taken as raw text
+    bool is_capturing_ = false;  // the container passed over is taken as raw text
     bool is_key_split_ = false;
     std::uint8_t key_size_ = 0;
     std::array<char, kRawKeyMax> key_{};  // the beginning of a key that was split between pieces

@@ -21,7 +21,8 @@ constexpr Table shared_places() {
     t[kNodeReasoning] = skim_leaf(SkimKind::string);
     t[kNodeOutput] = skim_array(kNodeItem, kNotify);
     t[kNodeItem] = skim_object(
-        {{"type", kNodeItemType}, {"container_id", kNodeContainer}, {"action", kNodeAction}}, kNotify);
+        {{"type", kNodeItemType}, {"container_id", kNodeContainer}, {"action", kNodeAction}},
+        kNotify);
     t[kNodeItemType] = skim_leaf(SkimKind::string);
     t[kNodeContainer] = skim_leaf(SkimKind::string);
     t[kNodeAction] = skim_object({{"type", kNodeActionType}});
@@ -31,14 +32,17 @@ constexpr Table shared_places() {
 
 constexpr Table reply() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"usage", kNodeUsage}, {"model", kNodeModel}, {"service_tier", kNodeTier}});
+    t[kSkimRoot] =
+        skim_object({{"usage", kNodeUsage}, {"model", kNodeModel}, {"service_tier", kNodeTier}});
     return t;
 }
 
 constexpr Table responses_reply() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object(
-        {{"usage", kNodeUsage}, {"model", kNodeModel}, {"service_tier", kNodeTier}, {"output", kNodeOutput}});
+    t[kSkimRoot] = skim_object({{"usage", kNodeUsage},
+                                {"model", kNodeModel},
+                                {"service_tier", kNodeTier},
+                                {"output", kNodeOutput}});
     return t;
 }
 
@@ -71,8 +75,10 @@ constexpr Table responses_event() {
                                 {"response", kNodeResponse},
                                 {"item", kNodeItem},
                                 {"error", kNodeError}});
-    t[kNodeResponse] = skim_object(
-        {{"usage", kNodeUsage}, {"model", kNodeModel}, {"service_tier", kNodeTier}, {"output", kNodeOutput}});
+    t[kNodeResponse] = skim_object({{"usage", kNodeUsage},
+                                    {"model", kNodeModel},
+                                    {"service_tier", kNodeTier},
+                                    {"output", kNodeOutput}});
     return t;
 }
 
@@ -88,10 +94,13 @@ constexpr Table other_event() {
     return t;
 }
 
-constexpr Table kTables[] = {reply(), responses_reply(), chat_event(), responses_event(), other_event()};
+constexpr Table kTables[] = {reply(), responses_reply(), chat_event(), responses_event(),
+                             other_event()};
 
 }  // namespace
 
-const SkimNode* openai_grammar(OpenAiDocument document) { return kTables[static_cast<std::size_t>(document)].data(); }
+const SkimNode* openai_grammar(OpenAiDocument document) {
+    return kTables[static_cast<std::size_t>(document)].data();
+}
 
 }  // namespace tg

@@ -7,7 +7,8 @@ using enum OpenAiRoute;
 constexpr bool kRetains = true;
 constexpr std::uint8_t kAll = kGet | kPost | kDelete;
 
-// Source: OpenAI's OpenAPI 2.3.0 (21 Aug 2026) and the paths openai-node 7.57.0 (Nov 2026) added to it.
+// Source: OpenAI's OpenAPI 2.3.0 (21 Aug 2026) and the paths openai-node 7.57.0 (Nov 2026) added to
+// it.
 constexpr OpenAiPathRow kTable[] = {
     // Calls the gate reads.
     {"chat/completions", kPost, chat},
@@ -146,6 +147,8 @@ constexpr OpenAiPathRow kTable[] = {
 
 }  // namespace
 
-std::span<const OpenAiPathRow> openai_path_table() { return kTable; }
+std::span<const OpenAiPathRow> openai_path_table() {
+    return kTable;
+}
 
 }  // namespace tg

@@ -15,7 +15,8 @@ constexpr std::size_t kUsageMax = 16U << 10;
 constexpr std::size_t kStringMax = 768;  // a model's name of 128 bytes, escaped throughout
 constexpr std::size_t kModelMax = 128;
 
-constexpr Meter kToolMeters[] = {Meter::web_search_medium, Meter::file_search, Meter::code_interpreter};
+constexpr Meter kToolMeters[] = {Meter::web_search_medium, Meter::file_search,
+                                 Meter::code_interpreter};
 
 /// Cuts at `max` bytes, before a UTF-8 character rather than inside it.
 void truncate_utf8(std::string& text, std::size_t max) {
@@ -32,7 +33,8 @@ ReplyCollector::Rare& ReplyCollector::rare() const {
     return *rare_;
 }
 
-void ReplyCollector::on_value(SkimNodeId node, char first, std::uint64_t key_offset, std::uint64_t value_offset) {
+void ReplyCollector::on_value(SkimNodeId node, char first, std::uint64_t key_offset,
+                              std::uint64_t value_offset) {
     switch (node) {
         case kNodeUsage:
             ++event_.usage_members;
@@ -72,9 +74,11 @@ void ReplyCollector::on_end(SkimNodeId node) {
     }
 }
 
-void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_last, std::uint64_t end_offset) {
+void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_last,
+                              std::uint64_t end_offset) {
     if (node == kNodeReasoningContent) has_reasoning_content_ = true;
-    if (node == kNodeText || node == kNodeReasoningContent || (node == kNodeReasoning && !has_reasoning_content_)) {
+    if (node == kNodeText || node == kNodeReasoningContent ||
+        (node == kNodeReasoning && !has_reasoning_content_)) {
         take_text(part, is_last);
         return;
     }
@@ -160,26 +164,30 @@ void ReplyCollector::take_model(std::string_view raw) {
 }
 
 void ReplyCollector::count_item(const Item& item) {
-    if (item.type == ItemType::web_search && !item.is_free) ++facts_.usage[Meter::web_search_medium];
+    if (item.type == ItemType::web_search && !item.is_free)
+        ++facts_.usage[Meter::web_search_medium];
     if (item.type == ItemType::file_search) ++facts_.usage[Meter::file_search];
     if (item.type != ItemType::code_interpreter) return;
     // A session is a container: calls into the same one are paid for once.
     std::vector<std::uint64_t>& containers = rare().containers;
-    if (item.container != 0 && std::ranges::find(containers, item.container) != containers.end()) return;
+    if (item.container != 0 && std::ranges::find(containers, item.container) != containers.end())
+        return;
     if (item.container != 0) containers.push_back(item.container);
     ++facts_.usage[Meter::code_interpreter];
 }
 
 ReplyCollector::EventType ReplyCollector::parse_event_type(std::string_view type) {
-    constexpr std::string_view kEnds[] = {"response.completed",         "response.incomplete",
-                                          "response.cancelled",         "image_generation.completed",
-                                          "image_edit.completed",       "transcript.text.done"};
+    constexpr std::string_view kEnds[] = {"response.completed",   "response.incomplete",
+                                          "response.cancelled",   "image_generation.completed",
+                                          "image_edit.completed", "transcript.text.done"};
     // Sound, and what a tool printed, is no text of the model.
-    constexpr std::string_view kNoText[] = {"response.audio.delta", "response.output_audio.delta", "speech.audio.delta",
+    constexpr std::string_view kNoText[] = {"response.audio.delta", "response.output_audio.delta",
+                                            "speech.audio.delta",
                                             "response.shell_call_output_content.delta"};
     if (type == "response.output_text.delta") return EventType::text_delta;
     if (type.ends_with(".delta")) {
-        return std::ranges::find(kNoText, type) == std::end(kNoText) ? EventType::text_delta : EventType::other;
+        return std::ranges::find(kNoText, type) == std::end(kNoText) ? EventType::text_delta
+                                                                     : EventType::other;
     }
     if (type == "response.output_item.done") return EventType::item_done;
     if (type == "error" || type == "response.failed") return EventType::failed;

@@ -11,19 +11,27 @@
 
 namespace tg {
 
-/// Makes ReplyFacts, and the delivered text of a stream, of what a JsonSkimmer finds in the documents of one answer: the one
-/// body of a unary reply, or the data of each event of a stream.
+/// Makes ReplyFacts, and the delivered text of a stream, of what a JsonSkimmer finds in the
+/// documents of one answer: the one body of a unary reply, or the data of each event of a stream.
 class ReplyCollector final : public SkimSink {
   public:
-    enum class EventType : std::uint8_t { none, other, text_delta, item_done, speech_done, end, failed };
+    enum class EventType : std::uint8_t {
+        none,
+        other,
+        text_delta,
+        item_done,
+        speech_done,
+        end,
+        failed
+    };
 
     /// What one event is, for the stream scanner. Offsets are in the event's data.
     struct Event {
         std::uint32_t usage_members = 0;
-        std::uint32_t usage_key = 0;    ///< opening quote of the last `usage` key
+        std::uint32_t usage_key = 0;  ///< opening quote of the last `usage` key
         std::uint32_t usage_value = 0;
-        std::uint32_t usage_end = 0;    ///< end of its object; 0 when it is no object
-        char usage_first = 0;           ///< first byte of its value
+        std::uint32_t usage_end = 0;  ///< end of its object; 0 when it is no object
+        char usage_first = 0;         ///< first byte of its value
         bool has_choice = false;
         bool has_error = false;
         bool has_item = false;
@@ -32,8 +40,10 @@ class ReplyCollector final : public SkimSink {
 
     explicit ReplyCollector(OpenAiCall call) : call_(call) {}
 
-    void on_value(SkimNodeId node, char first, std::uint64_t key_offset, std::uint64_t value_offset) override;
-    void on_bytes(SkimNodeId node, std::string_view part, bool is_last, std::uint64_t end_offset) override;
+    void on_value(SkimNodeId node, char first, std::uint64_t key_offset,
+                  std::uint64_t value_offset) override;
+    void on_bytes(SkimNodeId node, std::string_view part, bool is_last,
+                  std::uint64_t end_offset) override;
     void on_end(SkimNodeId node) override;
 
     const Event& event() const { return event_; }
@@ -49,7 +59,8 @@ class ReplyCollector final : public SkimSink {
     enum class ItemType : std::uint8_t { other, web_search, file_search, code_interpreter };
     struct Item {
         ItemType type = ItemType::other;
-        bool is_free = false;  // a web search call that opens or searches a page it has already paid for
+        bool is_free =
+            false;  // a web search call that opens or searches a page it has already paid for
         std::uint64_t container = 0;
     };
     /// What few streams need.
@@ -75,9 +86,10 @@ class ReplyCollector final : public SkimSink {
     bool has_reasoning_content_ = false;
     Item item_;
     Event event_;
-    std::string text_;             // delivered text, JSON escapes kept
-    std::int64_t text_beyond_ = 0; // bytes of it beyond kMaxKeptText
-    std::size_t mark_ = 0;         // text_ and text_beyond_ at the beginning of the event, then of the open string
+    std::string text_;              // delivered text, JSON escapes kept
+    std::int64_t text_beyond_ = 0;  // bytes of it beyond kMaxKeptText
+    std::size_t mark_ =
+        0;  // text_ and text_beyond_ at the beginning of the event, then of the open string
     std::int64_t mark_beyond_ = 0;
     std::size_t event_mark_ = 0;
     std::int64_t event_mark_beyond_ = 0;

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-constexpr bool is_line_end(char c) { return c == '\n' || c == '\r'; }
+constexpr bool is_line_end(char c) {
+    return c == '\n' || c == '\r';
+}
 
 }  // namespace
 
@@ -75,8 +77,11 @@ SseParser::Token SseParser::end_field(const char** p, const char* end, std::stri
 /// A field's colon was read.
 void SseParser::end_name() {
     std::string_view name = kept();
-    if (is_first_line_ && name.starts_with(kByteOrderMark)) name.remove_prefix(kByteOrderMark.size());
-    state_ = name == "data" ? State::data_lead : name == "event" ? State::event_lead : State::ignored;
+    if (is_first_line_ && name.starts_with(kByteOrderMark))
+        name.remove_prefix(kByteOrderMark.size());
+    state_ = name == "data"    ? State::data_lead
+             : name == "event" ? State::event_lead
+                               : State::ignored;
     is_new_data_ = true;
     kept_size_ = 0;
 }

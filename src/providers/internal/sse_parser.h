@@ -8,16 +8,16 @@ namespace tg {
 /// First CR or LF in [p, end), or `end`.
 const char* find_line_end(const char* p, const char* end);
 
-/// Cuts a server-sent event stream (WHATWG HTML, section 9.2.6) that arrives in any pieces into data bytes and event ends.
-/// Lines end with LF, CR LF or CR; a byte order mark at the stream's start is passed over; comments and fields other than
-/// `data` and `event` are ignored.
+/// Cuts a server-sent event stream (WHATWG HTML, section 9.2.6) that arrives in any pieces into
+/// data bytes and event ends. Lines end with LF, CR LF or CR; a byte order mark at the stream's
+/// start is passed over; comments and fields other than `data` and `event` are ignored.
 class SseParser {
   public:
     enum class Token : std::uint8_t {
         none,       ///< the input is used up
         data,       ///< bytes of a data line's value, maybe only a part of them
         event_end,  ///< the blank line that ends an event was read
-        late_lf,    ///< the LF of a CR LF whose CR ended the last event at the end of the last input
+        late_lf,  ///< the LF of a CR LF whose CR ended the last event at the end of the last input
     };
 
     /// Reads on from *p and moves it. `data` points into the input.
@@ -29,7 +29,15 @@ class SseParser {
     void begin_event() { is_error_event_ = false; }
 
   private:
-    enum class State : std::uint8_t { line_start, field, data_lead, data, event_lead, event_name, ignored };
+    enum class State : std::uint8_t {
+        line_start,
+        field,
+        data_lead,
+        data,
+        event_lead,
+        event_name,
+        ignored
+    };
 
     const char* end_line(const char* p, const char* end);
     Token end_field(const char** p, const char* end, std::string_view* data);

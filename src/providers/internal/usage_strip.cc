@@ -27,7 +27,8 @@ void erase_usage_members(OpenAiCall call, std::string& joined) {
 
 Cut find_usage_member(std::string_view data, const ReplyCollector::Event& event) {
     std::size_t end = event.usage_end;
-    if (event.usage_first == 'n' && data.substr(event.usage_value, 4) == "null") end = event.usage_value + 4;
+    if (event.usage_first == 'n' && data.substr(event.usage_value, 4) == "null")
+        end = event.usage_value + 4;
     if (end == 0) return {};
     std::size_t begin = event.usage_key;
     std::size_t next = end;
@@ -48,7 +49,8 @@ std::string rebuild_without_usage(OpenAiCall call, std::string_view event) {
     bool has_data = false;
     while (!event.empty()) {
         const char* begin = event.data();
-        const std::string_view line(begin, static_cast<std::size_t>(find_line_end(begin, begin + event.size()) - begin));
+        const std::string_view line(
+            begin, static_cast<std::size_t>(find_line_end(begin, begin + event.size()) - begin));
         event.remove_prefix(line.size());
         event.remove_prefix(event.starts_with("\r\n") ? 2 : event.empty() ? 0 : 1);
         if (line.starts_with("data:") || line == "data") {
