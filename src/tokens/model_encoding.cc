@@ -1,8 +1,20 @@
 #include <array>
 
+#include "tokens/internal/model_name.h"
 #include "tokens/tokenizer.h"
 
 namespace tg {
+
+namespace bpe {
+
+std::string_view bare_model_name(std::string_view model) {
+    for (const std::string_view prefix : {"openai/", "azure/", "azure_ai/", "ft:"}) {
+        if (model.starts_with(prefix)) model.remove_prefix(prefix.size());
+    }
+    return model;
+}
+
+}  // namespace bpe
 
 namespace {
 
@@ -34,16 +46,6 @@ constexpr std::array kFamilies{
     Family{"babbage-002", Encoding::cl100k_base},
 };
 
-// Ways in which catalogues write one and the same OpenAI model.
-constexpr std::array<std::string_view, 4> kVendorPrefixes{"openai/", "azure/", "azure_ai/", "ft:"};
-
-std::string_view without_vendor(std::string_view model) {
-    for (const std::string_view prefix : kVendorPrefixes) {
-        if (model.starts_with(prefix)) model.remove_prefix(prefix.size());
-    }
-    return model;
-}
-
 // "gpt-4" names "gpt-4-0613" and the fine-tuned "gpt-4:acme", but not "gpt-4x"; "gpt-5" also names
 // "gpt-5.1".
 bool is_member(std::string_view model, std::string_view family) {
@@ -56,7 +58,7 @@ bool is_member(std::string_view model, std::string_view family) {
 }  // namespace
 
 EncodingChoice encoding_for_model(std::string_view model) {
-    const std::string_view bare = without_vendor(model);
+    const std::string_view bare = bpe::bare_model_name(model);
     for (const Family& family : kFamilies) {
         if (is_member(bare, family.prefix)) return {family.encoding, true};
     }
