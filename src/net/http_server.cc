@@ -173,6 +173,9 @@ bool ServerExchange::is_finished() const {
 void ServerExchange::abort() {
     connection_->abort();
 }
+void ServerExchange::hang_up() {
+    connection_->hang_up();
+}
 void ServerExchange::close_after() {
     connection_->close_after();
 }

@@ -69,6 +69,9 @@ class ServerExchange {
     bool is_finished() const;
     /// Breaks the connection so that the client sees a cut answer, never a neat end.
     void abort();
+    /// Ends the connection where the answer stands, without a reset: what was sent still arrives,
+    /// and the client sees an end of stream in the middle of the message.
+    void hang_up();
     void close_after();  ///< no further request on this connection
 
     bool is_client_gone() const;

@@ -37,6 +37,10 @@ class ServerConnection {
     bool has_begun() const { return has_begun_; }
     bool is_finished() const { return is_finished_; }
     void abort();
+    void hang_up() {
+        is_aborted_ = true;
+        keeps_alive_ = false;
+    }
     void close_after() { keeps_alive_ = false; }
 
   private:
