@@ -57,8 +57,8 @@ Answer set_config(SimState* state, std::string_view body) {
         std::size_t i = 0;
         while (i < kKnobCount && info(static_cast<Knob>(i)).name != key) ++i;
         if (i == kKnobCount)
-            return error(400, "no setting is called '" + std::string(key) +
-                                  "'; GET /sim/config lists them");
+            return error(
+                400, "no setting is called '" + std::string(key) + "'; GET /sim/config lists them");
         const KnobInfo& knob = info(static_cast<Knob>(i));
         if (value.get_int64().get(number) || number < knob.min || number > knob.max)
             return error(400, std::string(key) + " is a whole number from " +
@@ -77,7 +77,8 @@ Answer set_outage(SimState* state, std::string_view body) {
     std::string_view mode = "error";
     if (parser.parse(body.data(), body.size()).get(object) || object["on"].get(is_on))
         return error(400, "send {\"on\":true} or {\"on\":false}");
-    if (object["mode"].get(mode) == simdjson::INCORRECT_TYPE || (mode != "error" && mode != "reset"))
+    if (object["mode"].get(mode) == simdjson::INCORRECT_TYPE ||
+        (mode != "error" && mode != "reset"))
         return error(400, "mode is \"error\" or \"reset\"");
     state->outage = !is_on ? Outage::none : mode == "reset" ? Outage::reset : Outage::error;
     return {200, is_on ? R"({"on":true})" : R"({"on":false})"};

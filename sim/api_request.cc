@@ -75,10 +75,9 @@ simdjson::error_code Reader::read_text(od::value value, std::string* into) {
 }
 
 simdjson::error_code Reader::read_field(std::string_view key, od::value value) {
-    const std::string_view input =
-        input_key_ == InputKey::messages ? "messages"
-        : input_key_ == InputKey::prompt ? "prompt"
-                                         : "input";
+    const std::string_view input = input_key_ == InputKey::messages ? "messages"
+                                   : input_key_ == InputKey::prompt ? "prompt"
+                                                                    : "input";
     const auto read_number = [&](std::int64_t* into) -> simdjson::error_code {
         bool is_null = false;
         if (const auto error = value.is_null().get(is_null); error || is_null) return error;
@@ -379,15 +378,17 @@ std::optional<ApiError> read_api_request(std::string_view body, InputKey input_k
                         .param = std::string(input),
                         .code = "missing_required_parameter"};
     if (out->choices < 1 || out->choices > 128)
-        return ApiError{.message = "Invalid value for 'n': expected an integer from 1 to 128, but "
-                                   "got " +
-                                   std::to_string(out->choices) + " instead.",
+        return ApiError{.message =
+                            "Invalid value for 'n': expected an integer from 1 to 128, but "
+                            "got " +
+                            std::to_string(out->choices) + " instead.",
                         .param = "n",
                         .code = "integer_out_of_range"};
     if (out->cap == 0 || out->cap < -1)
-        return ApiError{.message = "Invalid 'max_tokens': integer below minimum value. Expected a "
-                                   "value >= 1, but got " +
-                                   std::to_string(out->cap) + " instead.",
+        return ApiError{.message =
+                            "Invalid 'max_tokens': integer below minimum value. Expected a "
+                            "value >= 1, but got " +
+                            std::to_string(out->cap) + " instead.",
                         .param = "max_tokens",
                         .code = "integer_below_min_value"};
     if (out->answers_tool) out->tool_name.clear();

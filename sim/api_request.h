@@ -30,7 +30,7 @@ struct ApiRequest {
 
     /// Of the model and the input alone, so that a call gives the same answer streamed or not.
     std::uint64_t hash = 0;
-    std::int64_t prompt_tokens = 0;  ///< by the rule in sim/README.md
+    std::int64_t prompt_tokens = 0;                   ///< by the rule in sim/README.md
     std::int64_t audio_tokens = 0, image_tokens = 0;  ///< part of prompt_tokens
     std::int64_t characters = 0;                      ///< of the text input
     std::vector<std::uint64_t> input_hashes;          ///< of each input (embeddings, moderations)

@@ -45,9 +45,10 @@ ApiError error_of_status(std::int64_t status, std::string_view code) {
             error.type = "server_error";
             break;
         default:
-            error.message = status >= 500 ? "The server had an error while processing your request. "
-                                            "Sorry about that!"
-                                          : "Refused, as asked for by a simulator directive.";
+            error.message = status >= 500
+                                ? "The server had an error while processing your request. "
+                                  "Sorry about that!"
+                                : "Refused, as asked for by a simulator directive.";
             if (status >= 500) error.type = "server_error";
     }
     if (code == "insufficient_quota") {
@@ -157,8 +158,8 @@ void Call::record(int status, ServedCall::Sent sent, const SimUsage& billed) {
     call.is_stream = is_stream_;
     call.sent = sent;
     if (status == 200 && shows_usage_)
-        call.reported = directives_.wrong_usage == 1 ? ServedCall::Reported::wrong
-                                                     : ServedCall::Reported::full;
+        call.reported =
+            directives_.wrong_usage == 1 ? ServedCall::Reported::wrong : ServedCall::Reported::full;
     else if (status == 200 && !billed.is_empty())
         call.reported = ServedCall::Reported::none;
     call.service_tier = plan_.service_tier;
@@ -267,9 +268,9 @@ Task<bool> Call::admit() {
 Task<bool> Call::admit_without_limits() {
     if (directives_.close == 1) exchange_->close_after();
     fault_ = choose_fault(state_->knobs, state_->options.seed, number_);
-    plan_ = make_plan(request_, directives_, state_->knobs,
-                      request_.wants_json || !request_.tool_name.empty() ? state_->plain
-                                                                         : state_->rich);
+    plan_ = make_plan(
+        request_, directives_, state_->knobs,
+        request_.wants_json || !request_.tool_name.empty() ? state_->plain : state_->rich);
     apply_fault(fault_, state_->knobs, request_.hash, &directives_, &plan_);
     if (Directives::is_set(directives_.status) && directives_.status != 200)
         co_return co_await answer_status_directive();
@@ -327,10 +328,9 @@ Task<bool> Call::answer_status_directive() {
     const std::int64_t status = directives_.status;
     if (Directives::is_set(directives_.retry_after_ms) ||
         Directives::is_set(directives_.retry_after)) {
-        append_retry_headers(headers,
-                             Directives::either(directives_.retry_after_ms,
-                                                std::max<std::int64_t>(directives_.retry_after, 0) *
-                                                    1000));
+        append_retry_headers(
+            headers, Directives::either(directives_.retry_after_ms,
+                                        std::max<std::int64_t>(directives_.retry_after, 0) * 1000));
     } else if (status == 429 && directives_.code != "insufficient_quota") {
         append_retry_headers(headers, kInjectedRetryMs);
     }

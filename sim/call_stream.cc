@@ -16,8 +16,7 @@ class Call::StreamRun {
         : call_(call),
           source_(source),
           watch_(call->exchange_),
-          burst_(Directives::either(call->directives_.burst,
-                                    call->state_->knobs.get(Knob::burst))),
+          burst_(Directives::either(call->directives_.burst, call->state_->knobs.get(Knob::burst))),
           chunk_bytes_(
               std::max<std::int64_t>(Directives::either(call->directives_.chunk_bytes, 0), 0)) {}
 

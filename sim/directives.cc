@@ -70,7 +70,8 @@ Status read_one(Directives& out, std::string_view key, std::string_view value) {
         if (parsed.ec != std::errc{} || parsed.ptr != value.data() + value.size() || number < 0 ||
             number > known.max)
             return bad(key, value, "give a whole number from 0 to " + std::to_string(known.max));
-        if (key == "status" && number != 200 && std::ranges::find(kKnownStatuses, number) == std::end(kKnownStatuses))
+        if (key == "status" && number != 200 &&
+            std::ranges::find(kKnownStatuses, number) == std::end(kKnownStatuses))
             return bad(key, value, "give 200 or an error status OpenAI uses");
         out.*known.member = number;
         return {};
@@ -111,8 +112,8 @@ Status Directives::read_marked(std::string_view body) {
     while (!body.empty()) {
         const void* found = ::memmem(body.data(), body.size(), kMark.data(), kMark.size());
         if (found == nullptr) return {};
-        body.remove_prefix(
-            static_cast<std::size_t>(static_cast<const char*>(found) - body.data()) + kMark.size());
+        body.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - body.data()) +
+                           kMark.size());
         const std::size_t end = body.find("]]");
         if (end == std::string_view::npos)
             return bad("[[sim", body.substr(0, 20), "end it with ]]");

@@ -33,7 +33,8 @@ std::vector<StoredFile> FileStore::list() const {
     std::vector<StoredFile> all;
     for (const std::string& id : order_) {
         const StoredFile& file = files_.at(id);
-        all.push_back({file.id, file.filename, file.purpose, file.bytes, file.created, file.crc32c, {}});
+        all.push_back(
+            {file.id, file.filename, file.purpose, file.bytes, file.created, file.crc32c, {}});
     }
     return all;
 }

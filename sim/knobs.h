@@ -6,8 +6,8 @@
 
 namespace tg::sim {
 
-/// Numbers that steer the simulator. Each one is a command line flag (--name-with-dashes) and can be
-/// changed while it runs by POST /sim/config.
+/// Numbers that steer the simulator. Each one is a command line flag (--name-with-dashes) and can
+/// be changed while it runs by POST /sim/config.
 enum class Knob : std::uint8_t {
     rpm,
     tpm,

@@ -67,8 +67,8 @@ class Limiter {
 
 /// OpenAI's way to write a duration: "6ms", "1.5s", "6m0s"; rounded up to whole milliseconds.
 std::string go_duration(std::int64_t ns);
-/// Header lines x-ratelimit-{limit,remaining,reset}-{requests,tokens}; nothing for a meter without a
-/// limit.
+/// Header lines x-ratelimit-{limit,remaining,reset}-{requests,tokens}; nothing for a meter without
+/// a limit.
 void append_limit_headers(std::string& out, const LimitDecision& decision);
 
 }  // namespace tg::sim

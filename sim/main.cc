@@ -6,8 +6,8 @@
 
 namespace {
 
-using tg::sim::Knob;
 using tg::sim::kKnobCount;
+using tg::sim::Knob;
 
 /// --token-interval-us for token_interval_us.
 std::string flag_of(std::string_view name) {

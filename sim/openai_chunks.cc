@@ -28,10 +28,10 @@ Content content_of(const Call& call, std::int64_t choice) {
     const bool is_plain = is_tool || request.wants_json;
     const TokenRing& ring = is_plain ? call.state()->plain : call.state()->rich;
     const std::uint64_t start =
-        choice == 0 ? plan.start
-                    : ring.sentence_start(
-                          Dice(request.hash ^ kChoiceSalt ^ static_cast<std::uint64_t>(choice))
-                              .next());
+        choice == 0
+            ? plan.start
+            : ring.sentence_start(
+                  Dice(request.hash ^ kChoiceSalt ^ static_cast<std::uint64_t>(choice)).next());
     if (!is_plain) return {&ring, start, count};
     return {&ring, start, count, is_tool ? kArgumentsOpen : kJsonOpen, kJsonClose};
 }
@@ -152,8 +152,9 @@ bool ChunkSource::token_event(std::vector<std::string_view>* pieces) {
     const Content& content = contents_[static_cast<std::size_t>(choice_)];
     begin_choice(pieces);
     pieces->push_back(style_ == Style::completions ? R"(,"text":")"
-                      : is_tool_call_ ? R"(,"delta":{"tool_calls":[{"index":0,"function":{"arguments":")"
-                                      : R"(,"delta":{"content":")");
+                      : is_tool_call_
+                          ? R"(,"delta":{"tool_calls":[{"index":0,"function":{"arguments":")"
+                          : R"(,"delta":{"content":")");
     const std::size_t first = pieces->size();
     content.slice(at_, step_, pieces);
     if (Directives::is_set(call_->directives().big_event) && !is_big_sent_) {
@@ -177,9 +178,8 @@ std::string_view ChunkSource::finish_reason() const {
 
 void ChunkSource::finish_event(std::vector<std::string_view>* pieces) {
     begin_choice(pieces);
-    pieces->push_back(style_ == Style::chat
-                          ? R"(,"delta":{},"logprobs":null,"finish_reason":")"
-                          : R"(,"text":"","logprobs":null,"finish_reason":")");
+    pieces->push_back(style_ == Style::chat ? R"(,"delta":{},"logprobs":null,"finish_reason":")"
+                                            : R"(,"text":"","logprobs":null,"finish_reason":")");
     pieces->push_back(finish_reason());
     pieces->push_back(R"("}])");
     const bool is_last = ++choice_ == choices_;

@@ -40,12 +40,12 @@ class ChunkSource final : public EventSource {
     Phase phase_ = Phase::roles;
     bool is_tool_call_;
     std::int64_t choices_, choice_ = 0;
-    std::int64_t step_;             ///< tokens of one event
-    std::int64_t at_ = 0;           ///< tokens of each choice sent so far
+    std::int64_t step_;    ///< tokens of one event
+    std::int64_t at_ = 0;  ///< tokens of each choice sent so far
     std::int64_t generated_ = 0;
     bool is_big_sent_ = false;
     std::vector<Content> contents_;
-    std::string prefix_;            ///< of every event, up to the choices
+    std::string prefix_;  ///< of every event, up to the choices
     std::string after_token_, scratch_;
     char index_[8];
     std::uint64_t padding_;

@@ -52,7 +52,8 @@ class NumberRing {
     void append_base64(std::string& out, std::size_t at, std::size_t count) const {
         const std::size_t whole = count / 3;
         out.append(base64_, at / 3 * 16, whole * 16);
-        if (count % 3 != 0) out.append(base64(&numbers_[at + whole * 3], count % 3 * sizeof(float)));
+        if (count % 3 != 0)
+            out.append(base64(&numbers_[at + whole * 3], count % 3 * sizeof(float)));
     }
 
   private:

@@ -8,11 +8,24 @@ namespace {
 
 constexpr std::int64_t kCreated = 1'760'000'000;
 constexpr std::string_view kUsualModels[] = {
-    "gpt-5.6-sol",   "gpt-5.4",           "gpt-5.4-mini",           "gpt-4.1",
-    "gpt-4.1-mini",  "gpt-4o",            "gpt-4o-mini",            "gpt-3.5-turbo",
-    "o3",            "o4-mini",           "text-embedding-3-small", "text-embedding-3-large",
-    "gpt-image-1",   "gpt-4o-mini-tts",   "gpt-4o-transcribe",      "whisper-1",
-    "tts-1",         "omni-moderation-latest",
+    "gpt-5.6-sol",
+    "gpt-5.4",
+    "gpt-5.4-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-3.5-turbo",
+    "o3",
+    "o4-mini",
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "gpt-image-1",
+    "gpt-4o-mini-tts",
+    "gpt-4o-transcribe",
+    "whisper-1",
+    "tts-1",
+    "omni-moderation-latest",
 };
 
 std::vector<std::string> models_of(const SimOptions& options) {

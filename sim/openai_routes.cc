@@ -13,10 +13,8 @@ struct Route {
     Task<void> (*handler)(Call*, std::string);
 };
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/chat/completions", openai_chat},
-    {"POST", "/v1/embeddings", openai_embeddings},
-    {"POST", "/v1/completions", openai_completions},
-    {"GET", "/v1/models", openai_models},
+    {"POST", "/v1/chat/completions", openai_chat},   {"POST", "/v1/embeddings", openai_embeddings},
+    {"POST", "/v1/completions", openai_completions}, {"GET", "/v1/models", openai_models},
     {"GET", "/v1/models/{id}", openai_model},
 };
 constexpr std::string_view kVariable = "{id}";
@@ -74,8 +72,10 @@ Task<void> OpenAiHandler::handle(ServerExchange* exchange) {
 }
 
 std::string OpenAiHandler::error_body(int /*status*/, const Error& error) {
-    return openai_error_body(
-        {.status = 400, .message = error.detail, .param = {}, .code = std::string(name(error.code))});
+    return openai_error_body({.status = 400,
+                              .message = error.detail,
+                              .param = {},
+                              .code = std::string(name(error.code))});
 }
 
 }  // namespace tg::sim

@@ -21,7 +21,8 @@ struct SimOptions {
     std::string served_log;           ///< empty: none
     ServedLog::Sync served_log_sync = ServedLog::Sync::buffered;
     LimitModel limit_model = LimitModel::bucket;
-    bool has_obfuscation = true;  ///< stream events carry OpenAI's padding unless the caller declines
+    bool has_obfuscation =
+        true;  ///< stream events carry OpenAI's padding unless the caller declines
     std::string tls_cert, tls_key;
     std::size_t body_bytes_max = 512 << 20;
 };

@@ -30,8 +30,7 @@ std::int64_t draw_length(Dice& dice, std::int64_t median, std::int64_t max) {
 void draw_prompt_classes(Dice& dice, const Knobs& knobs, SimUsage& usage) {
     if (usage.prompt >= kCacheMin) {
         if (dice.below(1000) < knobs.get(Knob::cached_per_mille)) {
-            const std::int64_t reach =
-                kCacheMin + dice.below(usage.prompt - kCacheMin + 1);
+            const std::int64_t reach = kCacheMin + dice.below(usage.prompt - kCacheMin + 1);
             usage.cached = reach / kCacheStep * kCacheStep;
         } else if (dice.below(2) == 0) {
             usage.cache_write = usage.prompt / kCacheStep * kCacheStep;
@@ -122,14 +121,14 @@ Plan make_plan(const ApiRequest& request, const Directives& d, const Knobs& knob
             if (!Directives::is_set(d.reasoning))
                 usage.reasoning = std::min(usage.reasoning, request.cap);
             if (!Directives::is_set(d.rejected))
-                usage.rejected = std::min(usage.rejected, request.cap - std::min(usage.reasoning, request.cap));
+                usage.rejected =
+                    std::min(usage.rejected, request.cap - std::min(usage.reasoning, request.cap));
             plan.finish_reason = "length";
         }
         usage.completion = per_choice * request.choices + usage.reasoning + usage.rejected;
     }
     plan.visible = std::max<std::int64_t>(usage.visible(), 0);
-    if (!Directives::is_set(d.audio_out))
-        usage.audio_out = std::min(usage.audio_out, plan.visible);
+    if (!Directives::is_set(d.audio_out)) usage.audio_out = std::min(usage.audio_out, plan.visible);
     if (!Directives::is_set(d.accepted)) usage.accepted = std::min(usage.accepted, plan.visible);
     if (!d.finish_reason.empty()) plan.finish_reason = d.finish_reason;
 

@@ -105,9 +105,9 @@ void ServedLog::write_out() {
         if (n < 0) {
             // The log is the truth others are checked with: a gap is told, and counted for
             // /sim/stats.
-            log_error("served_log_failed", {{"path", path_},
-                                            {"reason", std::strerror(errno)},
-                                            {"lost_bytes", rest.size()}});
+            log_error(
+                "served_log_failed",
+                {{"path", path_}, {"reason", std::strerror(errno)}, {"lost_bytes", rest.size()}});
             lost_bytes_ += rest.size();
             break;
         }

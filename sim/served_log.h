@@ -26,8 +26,12 @@ struct ServedCall {
     /// client_gone: the caller closed first.
     enum class Sent : std::uint8_t { complete, cut, client_gone } sent = Sent::complete;
     /// How the answer told its usage: in full, not at all, falsely, or the call has none.
-    enum class Reported : std::uint8_t { full, none, wrong, not_applicable } reported =
-        Reported::not_applicable;
+    enum class Reported : std::uint8_t {
+        full,
+        none,
+        wrong,
+        not_applicable
+    } reported = Reported::not_applicable;
     std::string_view service_tier;
     std::string_view fault;
     SimUsage billed;

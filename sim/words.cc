@@ -8,13 +8,13 @@ namespace tg::sim {
 namespace {
 
 constexpr std::string_view kWords[] = {
-    "the",    "of",      "and",     "to",      "in",     "a",       "is",      "that",   "for",
-    "it",     "as",      "with",    "be",      "on",     "this",    "are",     "by",     "an",
-    "which",  "from",    "or",      "can",     "each",   "when",    "model",   "token",  "price",
-    "order",  "service", "product", "review",  "total",  "request", "account", "report", "market",
-    "system", "answer",  "number",  "month",   "region", "network", "storage", "policy", "value",
-    "result", "window",  "history", "example", "change", "choose",  "consider", "note",  "first",
-    "second", "finally", "however", "because", "under",  "between", "without", "during", "several",
+    "the",    "of",      "and",     "to",      "in",     "a",       "is",       "that",   "for",
+    "it",     "as",      "with",    "be",      "on",     "this",    "are",      "by",     "an",
+    "which",  "from",    "or",      "can",     "each",   "when",    "model",    "token",  "price",
+    "order",  "service", "product", "review",  "total",  "request", "account",  "report", "market",
+    "system", "answer",  "number",  "month",   "region", "network", "storage",  "policy", "value",
+    "result", "window",  "history", "example", "change", "choose",  "consider", "note",   "first",
+    "second", "finally", "however", "because", "under",  "between", "without",  "during", "several",
 };
 // What trips careless scanners of streams: text that looks like the protocol around it.
 constexpr std::string_view kRich[] = {

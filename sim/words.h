@@ -34,7 +34,8 @@ class TokenRing {
     std::vector<std::uint32_t> sentences_;
 };
 
-/// The tokens of one answer: a stretch of the ring, for JSON between an opening and a closing token.
+/// The tokens of one answer: a stretch of the ring, for JSON between an opening and a closing
+/// token.
 class Content {
   public:
     Content() = default;
