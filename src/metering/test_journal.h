@@ -1,0 +1,220 @@
+#pragma once
+// For tests of the journal: a temporary directory, sample records, and ways to read and to damage
+// segment files. Needs GoogleTest; never included by product code.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "metering/internal/segment.h"
+#include "metering/usage_journal.h"
+
+namespace tg {
+
+inline constexpr UtcMicros kTestTime{1'764'000'000'000'000};
+
+class TempDirectory {
+  public:
+    TempDirectory() {
+        std::string name = (std::filesystem::temp_directory_path() / "tg_journal_XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) std::abort();
+        path_ = name;
+    }
+    ~TempDirectory() { std::filesystem::remove_all(path_); }
+    TempDirectory(const TempDirectory&) = delete;
+    TempDirectory& operator=(const TempDirectory&) = delete;
+    std::string path() const { return path_ + "/journal"; }
+
+  private:
+    std::string path_;
+};
+
+inline RequestId test_id(std::uint64_t n) {
+    return {static_cast<std::uint64_t>(kTestTime.micros / 1000) << 16 | 7, n};
+}
+
+inline ReservedRecord test_reserved(std::uint64_t n) {
+    ReservedRecord record;
+    record.id = test_id(n);
+    record.payer = {CustomerId(7), ProjectId(70), KeyId(700)};
+    record.started_at = {kTestTime.micros + static_cast<std::int64_t>(n)};
+    record.endpoint = Endpoint::chat_completions;
+    record.price_version = PriceVersionId(3);
+    record.estimated_input_tokens = 1000 + static_cast<std::int64_t>(n);
+    record.estimated_output_tokens = 256;
+    record.model = "gpt-4o-mini";
+    record.deployment = "eu-1";
+    record.provider = "openai";
+    record.region = "eu-west";
+    record.end_user = "user-42";
+    return record;
+}
+
+inline UsageEvent test_event(std::uint64_t n) {
+    UsageEvent event;
+    event.id = test_id(n);
+    event.payer = {CustomerId(7), ProjectId(70), KeyId(700)};
+    event.started_at = {kTestTime.micros + static_cast<std::int64_t>(n)};
+    event.ended_at = {event.started_at.micros + 900'000};
+    event.endpoint = Endpoint::chat_completions;
+    event.source = UsageSource::provider;
+    event.http_status = 200;
+    event.price_version = PriceVersionId(3);
+    event.first_byte_ms = 321;
+    event.model = "gpt-4o-mini";
+    event.upstream_model = "gpt-4o-mini-2024-07-18";
+    event.deployment = "eu-1";
+    event.provider = "openai";
+    event.region = "eu-west";
+    event.end_user = "user-42";
+    event.upstream_request_id = "req_0123456789abcdef";
+    event.usage[Meter::input] = 900 + static_cast<std::int64_t>(n);
+    event.usage[Meter::cache_read] = 128;
+    event.usage[Meter::output] = 77;
+    return event;
+}
+
+/// A record without views into anything.
+struct OwnedRecord {
+    RecordKind kind{};
+    Lsn at, end;
+    RequestId id;
+    UsageSource source{};
+    Outcome outcome{};
+    Usage usage;
+    UtcMicros ended_at;
+    std::string model;
+};
+
+inline OwnedRecord own(const JournalRecord& record) {
+    OwnedRecord out{record.kind, record.at, record.end, {}, {}, {}, {}, {}, {}};
+    if (record.kind == RecordKind::reserved) {
+        out.id = record.reserved.id;
+        out.model = record.reserved.model;
+    } else if (record.kind == RecordKind::abandoned) {
+        out.id = record.abandoned_id;
+    } else {
+        out.id = record.event.id;
+        out.source = record.event.source;
+        out.outcome = record.event.outcome;
+        out.usage = record.event.usage;
+        out.ended_at = record.event.ended_at;
+        out.model = record.event.model;
+    }
+    return out;
+}
+
+struct ReadResult {
+    std::vector<OwnedRecord> records;
+    std::string error;  ///< empty: read to the end
+};
+
+inline ReadResult read_all(const std::string& directory, Lsn from = {}, Lsn limit = kNoLimit) {
+    ReadResult out;
+    auto reader = JournalReader::open(directory, from);
+    if (!reader) {
+        out.error = reader.error().text();
+        return out;
+    }
+    for (JournalRecord record;;) {
+        const Result<bool> more = (*reader)->next(&record, limit);
+        if (!more) out.error = more.error().text();
+        if (!more || !*more) return out;
+        out.records.push_back(own(record));
+    }
+}
+
+/// Waits for one journal record to be durable.
+class TestWaiter final : public DurableWaiter {
+  public:
+    void on_durable(bool is_ok) noexcept override {
+        const std::lock_guard lock(mutex_);
+        (is_ok ? ok_ : failed_) += 1;
+        changed_.notify_all();
+    }
+    /// True when it was told "durable", false when "failed"; the test fails when it hears nothing.
+    bool wait() {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(
+            changed_.wait_for(lock, std::chrono::seconds(60), [&] { return ok_ + failed_ > 0; }));
+        return ok_ > 0;
+    }
+    int calls() {
+        const std::lock_guard lock(mutex_);
+        return ok_ + failed_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int ok_ = 0, failed_ = 0;
+};
+
+inline bool wait_durable(UsageJournal& journal, Lsn lsn) {
+    TestWaiter waiter;
+    journal.notify_when_durable(lsn, &waiter);
+    return waiter.wait();
+}
+
+inline JournalOptions small_journal(const TempDirectory& dir) {
+    JournalOptions options;
+    options.directory = dir.path();
+    options.segment_bytes = 64U << 10;
+    return options;
+}
+
+inline std::unique_ptr<UsageJournal> must_open(const JournalOptions& options) {
+    auto journal = UsageJournal::open(options);
+    EXPECT_TRUE(journal.ok()) << (journal.ok() ? "" : journal.error().text());
+    return journal.ok() ? std::move(journal).value() : nullptr;
+}
+
+/// reserve() of a journal with bursts larger than its small segments: waits while the next one is
+/// being allocated.
+inline Reservation must_reserve(UsageJournal& journal, const ReservedRecord& record) {
+    for (const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);;) {
+        auto reservation = journal.reserve(record);
+        if (reservation.ok()) return *reservation;
+        if (!journal.accepts_requests() || std::chrono::steady_clock::now() > deadline) {
+            ADD_FAILURE() << reservation.error().text();
+            return {};
+        }
+        std::this_thread::yield();
+    }
+}
+
+using Bytes = std::vector<std::uint8_t>;
+
+inline Bytes read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+inline void write_file(const std::string& path, const Bytes& bytes) {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+}
+inline std::string segment_file(const std::string& directory, std::uint32_t number) {
+    return journal::segment_path(directory, number);
+}
+
+/// Rewrites a segment's state as if the last sync had been at `durable_end`.
+inline void set_durable_end(Bytes& segment, std::uint32_t number, std::uint32_t durable_end) {
+    journal::SegmentHeader header;
+    std::uint32_t offset = 0;
+    ASSERT_EQ(journal::parse_header(segment.data(), number, &header, &offset), nullptr);
+    header.state.generation += 1;
+    header.state.durable_end = durable_end;
+    header.state.crc = journal::crc_of(header.state, number);
+    std::memcpy(segment.data() + journal::kStateOffsets[header.state.generation % 2], &header.state,
+                sizeof header.state);
+}
+
+}  // namespace tg
