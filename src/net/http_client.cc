@@ -69,7 +69,7 @@ Task<Status> ClientConnection::write(std::vector<iovec>* pieces, std::int64_t de
 void ClientConnection::start_response(bool is_head) {
     if (!is_head_released_) in_.erase(0, in_used_);
     in_used_ = 0;
-    is_head_done_ = is_head_released_ = false;
+    is_head_done_ = is_head_released_ = has_received_ = false;
     parser_.start_message();
     parser_.set_no_body(is_head);
 }
@@ -101,6 +101,7 @@ Task<Result<const HttpHead*>> ClientConnection::read_head(std::int64_t deadline_
                            in_.empty() ? "the connection was closed before an answer"
                                        : "the connection was closed in the answer's head");
         }
+        has_received_ = true;
         in_.append(scratch, result.bytes);
     }
     is_head_done_ = true;

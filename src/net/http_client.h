@@ -62,6 +62,11 @@ class ClientConnection {
 
     const HttpHead& head() const { return parser_.head(); }
     bool is_message_complete() const { return parser_.is_message_complete(); }
+    /// Any byte of an answer has come since start_response().
+    bool has_received() const { return has_received_; }
+    /// Something has arrived that was not read yet (an early answer while the request is still
+    /// being sent).
+    bool has_pending_input() { return !socket_.is_idle_and_open(); }
     /// May carry another request: message complete, keep-alive, nothing unexpected behind it.
     bool is_reusable();
     /// Frees the head's bytes on a long answer.
@@ -74,7 +79,8 @@ class ClientConnection {
     HttpParser parser_;
     std::string in_;
     std::size_t in_used_ = 0;
-    bool is_head_done_ = false, is_reused_ = false, has_extra_ = false, is_head_released_ = false;
+    bool is_head_done_ = false, is_reused_ = false, has_extra_ = false, has_received_ = false,
+         is_head_released_ = false;
     std::int64_t idle_since_ns_ = 0;
 };
 
@@ -101,6 +107,8 @@ class ClientPool {
     void close_idle();
 
     const Origin& origin() const { return origin_; }
+    /// New connections use this from now on (certificates were reloaded).
+    void set_tls(std::shared_ptr<TlsContext> tls) { origin_.tls = std::move(tls); }
     std::uint64_t connects() const { return connects_; }
 
   private:

@@ -71,6 +71,9 @@ class StreamScanner {
     /// Text of delta events so far, in bytes, and the text itself for token counting when usage
     /// never comes: the delivered deltas joined, kept only up to `kMaxKeptText`, beyond which it is
     /// estimated from the ratio. Never written anywhere.
+    /// From now on deltas do not count as delivered: the client has gone and the answer is read for
+    /// its usage alone.
+    void stop_collecting_text();
     std::string_view delivered_text() const;
     std::int64_t delivered_bytes() const;
     const ReplyFacts& facts() const;

@@ -240,6 +240,10 @@ bool StreamScanner::saw_end() const {
 bool StreamScanner::saw_error() const {
     return state_->has_error;
 }
+void StreamScanner::stop_collecting_text() {
+    state_->collector.stop_collecting_text();
+}
+
 std::string_view StreamScanner::delivered_text() const {
     return state_->collector.delivered_text();
 }

@@ -97,6 +97,7 @@ void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_la
 }
 
 void ReplyCollector::take_text(std::string_view part, bool is_last) {
+    if (!is_collecting_text_) part = {};
     if (!is_text_open_) {
         mark_ = text_.size();
         mark_beyond_ = text_beyond_;

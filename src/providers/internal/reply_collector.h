@@ -52,6 +52,7 @@ class ReplyCollector final : public SkimSink {
 
     const ReplyFacts& facts() const { return facts_; }
     ReplyFacts take_facts() { return std::move(facts_); }
+    void stop_collecting_text() { is_collecting_text_ = false; }
     std::string_view delivered_text() const;
     std::int64_t delivered_bytes() const;
 
@@ -83,6 +84,7 @@ class ReplyCollector final : public SkimSink {
     OpenAiCall call_;
     bool in_output_ = false;
     bool is_text_open_ = false;
+    bool is_collecting_text_ = true;
     bool has_reasoning_content_ = false;
     Item item_;
     Event event_;

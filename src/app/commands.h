@@ -1,0 +1,38 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "app/config.h"
+#include "base/result.h"
+#include "store/sql.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tg {
+
+/// What every subcommand shares. A command sets exit_code: 0 done, 1 failed, 2 a wrong call or
+/// configuration.
+struct CommandContext {
+    std::string config_file;
+    int exit_code = 0;
+
+    /// The configuration; prints what is wrong and sets exit_code. nullopt then.
+    std::optional<Config> load();
+    /// Opens and migrates the store of the configuration.
+    Result<std::unique_ptr<SqlConnection>> open_store(const Config& config);
+    /// Runs a command's body and prints its error.
+    void run(const std::function<Status(const Config&)>& body);
+};
+
+void add_serve_command(CLI::App& app, CommandContext* context);
+void add_check_config_command(CLI::App& app, CommandContext* context);
+void add_identity_commands(CLI::App& app, CommandContext* context);
+void add_price_commands(CLI::App& app, CommandContext* context);
+void add_journal_commands(CLI::App& app, CommandContext* context);
+void add_usage_commands(CLI::App& app, CommandContext* context);
+void add_billing_commands(CLI::App& app, CommandContext* context);
+
+}  // namespace tg

@@ -1,0 +1,247 @@
+#include "app/serve.h"
+
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+
+#include "app/commands.h"
+#include "app/prices.h"
+#include "base/log.h"
+
+namespace tg {
+namespace {
+
+constexpr std::size_t kBlockingThreads = 8;
+constexpr auto kWatchInterval = std::chrono::milliseconds(200);
+
+/// Ten thousand streams are twenty thousand sockets.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+Server::Server(Config config, std::string config_file)
+    : config_(std::move(config)), config_file_(std::move(config_file)) {}
+
+Server::~Server() {
+    stop();
+}
+
+Status Server::start() {
+    raise_file_limit();
+    set_log_level(config_.log_level);
+    shared_.clock = &system_clock();
+    metrics_ = std::make_unique<GatewayMetrics>(&registry_);
+    shared_.metrics = metrics_.get();
+    blocking_ = std::make_unique<BlockingPool>(kBlockingThreads);
+    shared_.blocking = blocking_.get();
+    TG_CHECK_OK(open_store());
+    TG_CHECK_OK(load_prices());
+    if (config_.is_metering_on) TG_CHECK_OK(open_journal());
+    TG_CHECK_OK(start_workers());
+    register_metrics();
+    watcher_ = std::thread([this] { watch_store(); });
+    log_info("started", {{"listen", workers_->address()},
+                         {"admin", admin_->address()},
+                         {"workers", config_.workers},
+                         {"upstreams", config_.gateway.upstreams.size()},
+                         {"metering", config_.is_metering_on}});
+    return {};
+}
+
+Status Server::open_store() {
+    std::error_code error;
+    std::filesystem::create_directories(config_.var_dir, error);
+    if (error)
+        return fail(ErrorCode::io_error,
+                    "cannot create var_dir '" + config_.var_dir + "': " + error.message());
+    TG_TRY(store_, tg::open_store(config_.effective_store_url()));
+    TG_TRY(const int applied, migrate(*store_, all_migrations()));
+    if (applied > 0) log_info("store_migrated", {{"migrations", applied}});
+    TG_TRY(const bool changed, directory_.refresh(*store_));
+    (void)changed;
+    return {};
+}
+
+Status Server::load_prices() {
+    TG_CHECK_OK(import_first_prices(*store_, config_, *shared_.clock));
+    TG_TRY(catalogue_, load_current_catalogue(*store_, config_));
+    return {};
+}
+
+Status Server::open_journal() {
+    JournalOptions options = config_.journal;
+    options.directory = config_.journal_dir();
+    options.clock = shared_.clock;
+    std::error_code error;
+    std::filesystem::create_directories(options.directory, error);
+    if (error)
+        return fail(ErrorCode::io_error, "cannot create journal directory '" + options.directory +
+                                             "': " + error.message());
+    TG_TRY(journal_, UsageJournal::open(options));
+    shared_.journal = journal_.get();
+    if (const auto stats = journal_->stats(); stats.recovered_unconfirmed > 0) {
+        log_warn("journal_recovered", {{"unconfirmed_events", stats.recovered_unconfirmed}});
+    }
+    SettlerOptions settling;
+    settling.journal_directory = options.directory;
+    settling.store_url = config_.effective_store_url();
+    settling.default_time_zone = config_.default_time_zone;
+    settling.clock = shared_.clock;
+    settling.catalogue_of = catalogue_source(config_);
+    settler_ = std::make_unique<Settler>(std::move(settling));
+    settler_->start(journal_.get());
+    return {};
+}
+
+Status Server::start_workers() {
+    GateSnapshot snapshot;
+    snapshot.directory = directory_.get();
+    snapshot.catalogue = catalogue_;
+    TG_TRY(snapshot.routes, RouteTable::build(config_.gateway.upstreams));
+    snapshot.options = std::make_shared<const GatewayOptions>(config_.gateway);
+    if (config_.workers == 0)
+        config_.workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    workers_ = std::make_unique<Workers>(&shared_, std::move(snapshot));
+    TG_CHECK_OK(workers_->start(config_, config_.workers));
+
+    AdminApi::Options options;
+    options.store_url = config_.effective_store_url();
+    options.bootstrap_token = config_.admin_token;
+    options.clock = shared_.clock;
+    options.default_time_zone = config_.default_time_zone;
+    options.terms = {.usd_cny_e8 = config_.usd_cny_e8, .vat_ppm = config_.vat_ppm};
+    // A change made through the API holds when its answer is sent.
+    options.on_directory_changed = [this](SqlConnection& store) -> Status {
+        TG_TRY(const bool changed, directory_.refresh(store));
+        if (changed) workers_->publish_directory(directory_.get());
+        return {};
+    };
+    options.on_prices_changed = [this](SqlConnection& store) -> Status {
+        TG_TRY(std::shared_ptr<const Catalogue> next, load_current_catalogue(store, config_));
+        workers_->publish_catalogue(std::move(next));
+        return {};
+    };
+    api_ = std::make_unique<AdminApi>(std::move(options));
+    AdminServer::Parts parts;
+    parts.api = api_.get();
+    parts.blocking = blocking_.get();
+    parts.metrics = &registry_;
+    parts.not_ready = [this] {
+        if (shared_.is_draining.load()) return std::string("shutting down");
+        if (journal_ && !journal_->accepts_requests())
+            return "usage journal: " + journal_->failure();
+        if (config_.gateway.upstreams.empty()) return std::string("no upstream is configured");
+        return std::string();
+    };
+    admin_ = std::make_unique<AdminServer>(std::move(parts));
+    return admin_->start(config_);
+}
+
+void Server::register_metrics() {
+    registry_.callback("tollgate_connections", "Open client connections.",
+                       [this] { return workers_->connections(); });
+    if (!journal_) return;
+    const auto journal_value = [this](std::uint64_t UsageJournal::Stats::* field) {
+        return [this, field] { return static_cast<std::int64_t>(journal_->stats().*field); };
+    };
+    registry_.callback("tollgate_journal_records",
+                       "Records written to the usage journal since the start.",
+                       journal_value(&UsageJournal::Stats::records));
+    registry_.callback("tollgate_journal_syncs", "Group commits since the start.",
+                       journal_value(&UsageJournal::Stats::syncs));
+    registry_.callback("tollgate_journal_open_reservations", "Calls that have begun and not ended.",
+                       journal_value(&UsageJournal::Stats::open_reservations));
+    registry_.callback("tollgate_journal_accepting", "1 when the journal takes new requests.",
+                       [this] { return journal_->accepts_requests() ? 1 : 0; });
+    registry_.callback("tollgate_settled_events", "Events moved into the store since the start.",
+                       [this] { return static_cast<std::int64_t>(settler_->stats().events); });
+    registry_.callback("tollgate_settler_failing", "1 while the last settlement batch has failed.",
+                       [this] { return settler_->stats().last_error.empty() ? 0 : 1; });
+}
+
+void Server::watch_store() {
+    bool was_failing = false;
+    while (!is_stopping_.load()) {
+        // Changes by other processes: the command line, or another gateway of the fleet.
+        const Result<bool> changed = directory_.refresh(*store_);
+        if (changed.ok() && *changed) workers_->publish_directory(directory_.get());
+        Status prices;
+        if (changed.ok()) {
+            Result<PriceVersionId> version = current_price_version(*store_);
+            if (version.ok() && *version != workers_->snapshot().catalogue->version()) {
+                Result<std::shared_ptr<const Catalogue>> next =
+                    load_current_catalogue(*store_, config_);
+                if (next.ok()) workers_->publish_catalogue(std::move(*next));
+            }
+        }
+        if (!changed.ok() && !was_failing)
+            log_error("store_unavailable", {{"detail", changed.error().detail}});
+        was_failing = !changed.ok();
+        std::unique_lock lock(watch_mutex_);
+        watch_wake_.wait_for(lock, kWatchInterval, [this] { return is_stopping_.load(); });
+    }
+}
+
+Status Server::reload() {
+    ConfigResult next = load_config(config_file_, /*is_optional=*/false);
+    if (!next.ok()) return fail(ErrorCode::invalid_config, next.report(config_file_));
+    Config& config = next.config;
+    TG_TRY(std::shared_ptr<const RouteTable> routes, RouteTable::build(config.gateway.upstreams));
+    HttpServerOptions server = config.server;
+    TG_TRY(server.tls, load_tls(config.tls));
+    workers_->publish_config(std::move(routes),
+                             std::make_shared<const GatewayOptions>(config.gateway), server);
+    set_log_level(config.log_level);
+    config_.gateway = config.gateway;
+    log_info("reloaded", {{"upstreams", config.gateway.upstreams.size()}});
+    return {};
+}
+
+void Server::stop() {
+    if (is_stopping_.exchange(true)) return;
+    watch_wake_.notify_all();
+    if (watcher_.joinable()) watcher_.join();
+    if (workers_) workers_->stop(config_.shutdown_timeout_ms);
+    if (admin_) admin_->stop();
+    if (settler_) settler_->stop();
+    if (journal_) journal_->close();
+    blocking_.reset();
+    log_info("stopped");
+}
+
+void add_serve_command(CLI::App& app, CommandContext* context) {
+    CLI::App* command = app.add_subcommand(
+        "serve", "run the gateway (SIGHUP reloads the configuration, SIGTERM drains and stops)");
+    command->callback([context] {
+        // Signals go to this thread only: every other one is started with them blocked.
+        sigset_t signals;
+        sigemptyset(&signals);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+        pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        std::signal(SIGPIPE, SIG_IGN);
+        context->run([&](const Config& config) -> Status {
+            Server server(config,
+                          context->config_file.empty() ? "tollgate.yaml" : context->config_file);
+            TG_CHECK_OK(server.start());
+            for (;;) {
+                int signal = 0;
+                sigwait(&signals, &signal);
+                if (signal != SIGHUP) break;
+                if (const Status reloaded = server.reload(); !reloaded.ok()) {
+                    log_error("reload_failed", {{"detail", reloaded.error().detail}});
+                }
+            }
+            server.stop();
+            return {};
+        });
+    });
+}
+
+}  // namespace tg

@@ -1,0 +1,64 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "app/admin_server.h"
+#include "app/config.h"
+#include "app/workers.h"
+#include "base/metrics.h"
+#include "billing/settler.h"
+#include "identity/directory_holder.h"
+#include "metering/usage_journal.h"
+#include "store/sql.h"
+
+namespace tg {
+
+/// The whole server: opens what it needs in order, runs until told to stop, and closes in the
+/// reverse order.
+class Server {
+  public:
+    explicit Server(Config config, std::string config_file);
+    ~Server();
+
+    /// Errors: whatever kept a part from starting; what was started before it has been stopped
+    /// again.
+    Status start();
+    /// Reads the configuration again (SIGHUP). Errors leave everything as it was.
+    Status reload();
+    void stop();
+
+    const std::string& address() const { return workers_->address(); }
+    const std::string& admin_address() const { return admin_->address(); }
+
+  private:
+    Status open_store();
+    Status open_journal();
+    Status load_prices();
+    Status start_workers();
+    void watch_store();
+    void register_metrics();
+
+    Config config_;
+    std::string config_file_;
+    MetricsRegistry registry_;
+    std::unique_ptr<GatewayMetrics> metrics_;
+    GatewayShared shared_;
+    std::unique_ptr<BlockingPool> blocking_;
+    std::unique_ptr<SqlConnection> store_;  ///< the watcher thread's own, after start
+    DirectoryHolder directory_;
+    std::shared_ptr<const Catalogue> catalogue_;
+    std::unique_ptr<UsageJournal> journal_;
+    std::unique_ptr<Settler> settler_;
+    std::unique_ptr<Workers> workers_;
+    std::unique_ptr<AdminApi> api_;
+    std::unique_ptr<AdminServer> admin_;
+    std::thread watcher_;
+    std::mutex watch_mutex_;
+    std::condition_variable watch_wake_;
+    std::atomic<bool> is_stopping_{false};
+};
+
+}  // namespace tg

@@ -1,0 +1,196 @@
+#include "billing/bill.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/time_zone.h"
+
+namespace tg {
+namespace {
+
+struct CustomerRow {
+    std::int64_t id = 0;
+    std::string code, name, time_zone;
+};
+
+Result<CustomerRow> find_customer(SqlConnection& store, std::string_view code) {
+    CustomerRow out;
+    TG_CHECK_OK(store.query("SELECT id, code, name, time_zone FROM customers WHERE code = ?",
+                            {std::string(code)}, [&](const SqlRow& row) {
+                                out = {row.integer(0), std::string(row.text(1)),
+                                       std::string(row.text(2)), std::string(row.text(3))};
+                                return false;
+                            }));
+    if (out.id == 0)
+        return fail(ErrorCode::not_found, "customer '" + std::string(code) +
+                                              "' does not exist; see: tollgate customer list");
+    return out;
+}
+
+Status check_project(SqlConnection& store, const CustomerRow& customer, const std::string& code) {
+    bool is_known = false;
+    TG_CHECK_OK(store.query("SELECT id FROM projects WHERE customer_id = ? AND code = ?",
+                            {customer.id, code}, [&](const SqlRow&) {
+                                is_known = true;
+                                return false;
+                            }));
+    if (is_known) return {};
+    return fail(ErrorCode::not_found, "customer '" + customer.code + "' has no project '" + code +
+                                          "'; see: tollgate project list");
+}
+
+std::int32_t day_number(UtcMicros local_midnight_as_utc) {
+    return static_cast<std::int32_t>(local_midnight_as_utc.micros / 86'400'000'000);
+}
+
+/// Fills what depends on price and quantity: the one place where an amount is rounded.
+void price_line(BillLine* line, const BillTerms& terms) {
+    line->exact = line->quantity * line->price;
+    constexpr int128 kRateScale = 100'000'000;
+    const int128 rate = terms.usd_cny_e8;
+    if (line->currency == Currency::usd) {
+        line->usd_cents =
+            static_cast<std::int64_t>(divide(line->exact.value, kFemtoPerCent, Rounding::half_up));
+        line->cny_fen = static_cast<std::int64_t>(
+            divide(line->exact.value * rate, kFemtoPerCent * kRateScale, Rounding::half_up));
+    } else {
+        line->cny_fen =
+            static_cast<std::int64_t>(divide(line->exact.value, kFemtoPerCent, Rounding::half_up));
+        line->usd_cents = static_cast<std::int64_t>(
+            divide(line->exact.value * kRateScale, kFemtoPerCent * rate, Rounding::half_up));
+    }
+}
+
+Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_t first_day,
+                  std::int32_t last_day, Bill* bill) {
+    return store.query(
+        "SELECT p.code, p.department, p.environment, d.model, d.provider, u.meter, u.tier, "
+        "u.currency, u.price_nano, SUM(u.quantity) FROM "
+        "usage_daily_lines u JOIN usage_dimensions d ON d.id = u.dimension_id JOIN projects p ON "
+        "p.id = u.project_id WHERE u.customer_id = ? "
+        "AND u.local_day >= ? AND u.local_day <= ? AND u.price_nano >= 0 GROUP BY p.code, "
+        "p.department, p.environment, d.model, d.provider, "
+        "u.meter, u.tier, u.currency, u.price_nano",
+        {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
+            BillLine line;
+            line.project = row.text(0);
+            line.department = row.text(1);
+            line.environment = row.text(2);
+            line.model = row.text(3);
+            line.provider = row.text(4);
+            line.meter = static_cast<Meter>(row.integer(5));
+            line.tier = static_cast<ServiceTier>(row.integer(6));
+            line.currency = static_cast<Currency>(row.integer(7));
+            line.price = {row.integer(8)};
+            line.quantity = row.integer(9);
+            price_line(&line, bill->terms);
+            bill->lines.push_back(std::move(line));
+            return true;
+        });
+}
+
+void add_up(const BillLine& line, BillTotal* total) {
+    total->usd_cents += line.usd_cents;
+    total->cny_fen += line.cny_fen;
+    if (line.currency == Currency::usd) total->exact_usd += line.exact;
+}
+
+/// Tax of the whole, then each project's share by largest remainder (ties: in order of code), so
+/// that shares add up to it.
+void add_tax(Bill* bill) {
+    const int128 ppm = bill->terms.vat_ppm;
+    constexpr int128 kScale = 1'000'000;
+    bill->total.vat_fen = static_cast<std::int64_t>(
+        divide(int128{bill->total.cny_fen} * ppm, kScale, Rounding::half_up));
+    std::int64_t left = bill->total.vat_fen;
+    std::vector<std::pair<int128, BillTotal*>> remainders;
+    for (BillTotal& project : bill->projects) {
+        const int128 exact = int128{project.cny_fen} * ppm;
+        project.vat_fen = static_cast<std::int64_t>(exact / kScale);
+        left -= project.vat_fen;
+        remainders.emplace_back(exact % kScale, &project);
+    }
+    std::ranges::sort(remainders, [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second->project < b.second->project;
+    });
+    TG_ASSERT(left >= 0 && left <= static_cast<std::int64_t>(remainders.size()));
+    for (std::int64_t i = 0; i < left; ++i)
+        ++remainders[static_cast<std::size_t>(i)].second->vat_fen;
+    for (BillTotal& project : bill->projects) project.total_fen = project.cny_fen + project.vat_fen;
+    bill->total.total_fen = bill->total.cny_fen + bill->total.vat_fen;
+}
+
+/// A project's part of the customer's bill: its lines, and its share as the total.
+void keep_project(const std::string& code, Bill* bill) {
+    std::erase_if(bill->lines, [&](const BillLine& line) { return line.project != code; });
+    std::erase_if(bill->projects,
+                  [&](const BillTotal& project) { return project.project != code; });
+    bill->total = bill->projects.empty() ? BillTotal{} : bill->projects.front();
+}
+
+}  // namespace
+
+Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, YearMonth month,
+                        const BillTerms& terms, std::optional<std::string> project) {
+    TG_TRY(const CustomerRow customer, find_customer(store, customer_code));
+    if (project) TG_CHECK_OK(check_project(store, customer, *project));
+    TG_TRY(const TimeZone zone, TimeZone::load(customer.time_zone));
+    Bill bill;
+    bill.customer = customer.code;
+    bill.customer_name = customer.name;
+    bill.time_zone = customer.time_zone;
+    bill.status = "draft";
+    bill.month = month;
+    bill.terms = terms;
+    bill.period_start = zone.start_of_month(month);
+    bill.period_end = zone.end_of_month(month);
+    std::string digits = to_string(month);
+    std::erase(digits, '-');
+    bill.id = "BILL-" + customer.code + "-" + digits;
+    const YearMonth next =
+        month.month == 12 ? YearMonth{month.year + 1, 1} : YearMonth{month.year, month.month + 1};
+    const std::int32_t first_day = day_number(from_civil({month.year, month.month, 1}));
+    const std::int32_t last_day = day_number(from_civil({next.year, next.month, 1})) - 1;
+
+    TG_CHECK_OK(read_lines(store, customer, first_day, last_day, &bill));
+    std::ranges::sort(bill.lines, [](const BillLine& a, const BillLine& b) {
+        return std::tie(a.project, a.model, a.provider, a.tier, a.meter, a.price) <
+               std::tie(b.project, b.model, b.provider, b.tier, b.meter, b.price);
+    });
+    std::map<std::string, BillTotal> projects;
+    for (const BillLine& line : bill.lines) add_up(line, &projects[line.project]);
+    TG_CHECK_OK(store.query(
+        "SELECT p.code, SUM(u.requests), SUM(u.unpriced), SUM(u.estimated), SUM(u.unconfirmed) "
+        "FROM usage_daily u JOIN projects p ON p.id = "
+        "u.project_id WHERE u.customer_id = ? AND u.local_day >= ? AND u.local_day <= ? GROUP BY "
+        "p.code",
+        {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
+            projects[std::string(row.text(0))].requests += row.integer(1);
+            if (project && row.text(0) != *project) return true;
+            bill.unpriced_events += row.integer(2);
+            bill.estimated_events += row.integer(3);
+            bill.unconfirmed_events += row.integer(4);
+            return true;
+        }));
+    for (auto& [code, total] : projects) {
+        total.project = code;
+        bill.projects.push_back(total);
+        bill.total.requests += total.requests;
+        bill.total.usd_cents += total.usd_cents;
+        bill.total.cny_fen += total.cny_fen;
+        bill.total.exact_usd += total.exact_usd;
+    }
+    add_tax(&bill);
+    if (project) keep_project(*project, &bill);
+    TG_CHECK_OK(store.query(
+        "SELECT DISTINCT price_version FROM usage_daily_versions WHERE customer_id = ? AND "
+        "local_day >= ? AND local_day <= ? ORDER BY price_version",
+        {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
+            bill.price_versions.push_back(static_cast<std::uint32_t>(row.integer(0)));
+            return true;
+        }));
+    return bill;
+}
+
+}  // namespace tg

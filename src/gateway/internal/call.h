@@ -1,0 +1,112 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "gateway/gateway.h"
+#include "identity/directory.h"
+#include "metering/usage_event.h"
+#include "metering/usage_journal.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "providers/openai_paths.h"
+#include "providers/openai_reply.h"
+#include "providers/openai_request.h"
+#include "rating/catalogue.h"
+
+namespace tg {
+
+/// One request on its way through the gate. Lives in the frame of Gateway::handle(); everything
+/// below points at it.
+struct Call final : PeerGoneListener {
+    Call(Gateway* g, ServerExchange* e) : gate(g), exchange(e) {}
+
+    Gateway* gate;
+    ServerExchange* exchange;
+    std::shared_ptr<const LoopSnapshot> snapshot;
+    RequestId id;
+    UtcMicros started_at;
+    std::int64_t started_ns = 0;
+    std::string_view path;  ///< of the client's target, without the query
+
+    Caller caller;
+    OpenAiCall kind = OpenAiCall::other_json;
+    Endpoint endpoint = Endpoint::other;
+    bool is_inspected = false;  ///< the whole body was read before it is forwarded
+    std::string_view body;
+    std::string_view upstream_path;  ///< what follows /v1
+    RequestFacts facts;
+    std::vector<Splice> splices;
+    Catalogue::Found price;
+    std::int64_t prompt_tokens_counted = -1;  ///< counted before the body was let go
+
+    const std::vector<Route>* routes = nullptr;
+    const Deployment* deployment = nullptr;
+    std::unique_ptr<ClientConnection> upstream;
+    int attempts = 0;
+    bool has_reached_upstream =
+        false;  ///< a request was written to a connection: the provider may bill
+    int upstream_status = 0;
+    std::string upstream_request_id;
+    std::int64_t first_byte_ns = 0;
+
+    std::size_t reservation_bytes = 0;  ///< of the body, for learning tokens per byte
+    bool has_reservation = false;
+    Reservation reservation;
+
+    // How the answer went.
+    ReplyFacts reply;
+    bool has_reply = false;
+    bool is_stream_answer = false;
+    bool is_client_gone = false;
+    Outcome outcome = Outcome::ok;
+    std::unique_ptr<StreamScanner> stream;
+    bool is_settled = false;
+    int answered_status = 0;
+
+    void on_peer_gone() override {
+        is_client_gone = true;
+        if (upstream) upstream->socket().interrupt_read_once();
+    }
+
+    std::string_view model() const { return facts.model; }
+    bool is_metered() const { return has_reservation; }
+};
+
+/// Waits, on a loop, for the journal's commit thread.
+class DurableWait final : public DurableWaiter, public Posted {
+  public:
+    DurableWait(UsageJournal* journal, Loop* loop, Lsn lsn)
+        : journal_(journal), loop_(loop), lsn_(lsn) {}
+
+    bool await_ready() const { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) {
+        handle_ = waiter;
+        is_asking_ = true;
+        journal_->notify_when_durable(lsn_, this);
+        is_asking_ = false;
+        return !was_told_at_once_;
+    }
+    bool await_resume() const { return is_ok_; }
+
+    void on_durable(bool is_ok) noexcept override {
+        is_ok_ = is_ok;
+        if (Loop::current() == loop_ && is_asking_) {
+            was_told_at_once_ = true;
+            return;
+        }
+        loop_->post(this);
+    }
+    void run() override { handle_.resume(); }
+
+  private:
+    UsageJournal* journal_;
+    Loop* loop_;
+    Lsn lsn_;
+    std::coroutine_handle<> handle_;
+    bool is_ok_ = false, is_asking_ = false, was_told_at_once_ = false;
+};
+
+}  // namespace tg
