@@ -67,8 +67,24 @@ std::string_view without_prefix(std::string_view model, std::string_view provide
     return model.substr(provider.size() + 1);
 }
 
+bool has_control_character(std::string_view text) {
+    return std::ranges::any_of(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+Status check_names(const ModelPrice& price) {
+    bool is_bad = has_control_character(price.model) || has_control_character(price.provider) ||
+                  has_control_character(price.mode) || has_control_character(price.source);
+    for (const auto& [region, ppm] : price.region_multiplier_ppm)
+        is_bad = is_bad || has_control_character(region);
+    if (!is_bad) return {};
+    return fail(ErrorCode::invalid_request,
+                "a name or the source of " + label(price) + " holds a control character");
+}
+
 Status check_windows(std::span<const ModelPrice> prices) {
     for (const ModelPrice& price : prices) {
+        TG_CHECK_OK(check_names(price));
         if (price.model.empty())
             return fail(ErrorCode::invalid_request, "a price without a model name");
         if (price.valid_to && *price.valid_to <= price.valid_from) {

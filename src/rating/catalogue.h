@@ -33,9 +33,10 @@ struct PriceComponent {
     Meter meter = Meter::input;
     NanoPerM price;
     ServiceTier tier = ServiceTier::standard;
-    std::optional<PriceBand> band;  ///< none: base price
+    std::optional<PriceBand> band{};  ///< none: base price
     bool is_free =
         false;  ///< a price of zero is meant; without it zero is refused as a hole in the book
+    friend bool operator==(const PriceComponent&, const PriceComponent&) = default;
 };
 
 /// The price of one model with one provider during [from, to).
@@ -45,7 +46,7 @@ struct ModelPrice {
     Currency currency = Currency::usd;
     UtcMicros valid_from;
     std::optional<UtcMicros> valid_to;
-    PriceVersionId version;
+    PriceVersionId version;  ///< publication that brought it
     std::vector<PriceComponent> components;
     /// How a combination the book has no component for is priced: parts per million of the standard
     /// price of the same meter in the same band. Absent: such usage is unpriced (an error), never
@@ -58,6 +59,8 @@ struct ModelPrice {
     std::string source;                                        ///< where the price came from
     std::int64_t max_nano_per_m =
         0;  ///< whitelists a token price above the usual bound up to this; 0: the usual bound
+    bool is_manual = false;  ///< set by hand: an import leaves it alone
+    friend bool operator==(const ModelPrice&, const ModelPrice&) = default;
 };
 
 /// A price after tier and region multipliers that is no whole number of nano-units per million,

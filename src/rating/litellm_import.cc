@@ -28,6 +28,11 @@ std::string_view provider_family(std::string_view provider) {
     return provider;
 }
 
+bool has_control_character(std::string_view text) {
+    return std::ranges::any_of(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
 bool is_text_mode(std::string_view mode) {
     return mode == "chat" || mode == "completion" || mode == "responses";
 }
@@ -47,6 +52,10 @@ class EntryReader {
         price_.valid_from = options_.valid_from;
         price_.source = options_.source;
         if (price_.provider.empty()) return skip("it names no provider");
+        for (const std::string_view text :
+             {model_, std::string_view(price_.provider), std::string_view(price_.mode)}) {
+            if (has_control_character(text)) return skip("a name holds a control character");
+        }
         apply_rules();
         for (const auto& [key, value] : entry_.fields) TG_CHECK_OK(read_field(key, value));
         if (found_.empty() && zeros_.empty()) return skip("it has no price");
@@ -98,7 +107,7 @@ class EntryReader {
         if (key == "search_context_cost_per_query") return read_web_search(value);
         if (key == "provider_specific_entry") return read_provider_entry(value);
         if (key == "tiered_pricing") return read_tiered(value);
-        if (key == "source" && value.is(Kind::string)) {
+        if (key == "source" && value.is(Kind::string) && !has_control_character(value.text)) {
             price_.source = value.text;
             return {};
         }
@@ -219,7 +228,7 @@ class EntryReader {
     /// {"us": 1.1, "fast": 6.0}: a tier by its name, else a region. Texts in it are no prices.
     Status read_provider_entry(const JsonNode& value) {
         for (const auto& [key, multiplier] : value.fields) {
-            if (!multiplier.is(Kind::number)) continue;
+            if (!multiplier.is(Kind::number) || has_control_character(key)) continue;
             bool is_tier = false;
             const ServiceTier tier = parse_service_tier(key, &is_tier);
             if (!is_tier || tier == ServiceTier::standard) {
