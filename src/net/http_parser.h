@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "net/chunked_decoder.h"
 
 namespace tg {
 
@@ -57,10 +58,11 @@ class HttpHead {
 
 bool equals_ignoring_case(std::string_view text, std::string_view lower);
 
-/// A strict HTTP/1.1 message parser (RFC 9112) over llhttp. Refuses what parsers disagree about:
-/// both Content-Length and Transfer-Encoding, repeated or differing lengths, transfer codings other
-/// than a single final `chunked`, bare CR, folded lines, spaces before colons, repeated Host,
-/// control characters. One parser serves one connection, message after message.
+/// A strict HTTP/1.1 message parser (RFC 9112): heads by llhttp, held to the letter where it is
+/// lenient; framing and bodies here. Refuses what parsers disagree about: both Content-Length and
+/// Transfer-Encoding, repeated lengths, transfer codings other than a single `chunked`, bare CR or
+/// LF, folded lines, spaces before colons, repeated Host, control characters, fragments. One parser
+/// serves one connection, message after message.
 class HttpParser {
   public:
     enum class Kind : std::uint8_t { request, response };
@@ -86,7 +88,7 @@ class HttpParser {
 
     /// Parses body bytes after the head; appends views of the content to `pieces`. done at the
     /// message's end, with consumed() bytes of `bytes` used: what follows belongs to the next
-    /// message.
+    /// message. Errors: invalid_request (malformed chunk; the connection must be closed).
     Result<Progress> parse_body(std::string_view bytes, std::vector<std::string_view>* pieces);
     bool is_message_complete() const { return is_complete_; }
     /// The peer closed: true when that ends the message (a response without a length), false when
@@ -94,18 +96,30 @@ class HttpParser {
     bool finish_at_close();
 
   private:
+    /// What ends the message (RFC 9112 section 6.3).
+    enum class Body : std::uint8_t { none, length, chunked, until_close };
     struct Impl;
     friend struct Impl;
-    Status check_framing(std::string_view head) const;
+    /// The head's size, 0 when its end has not arrived.
+    Result<std::size_t> find_end(std::string_view buffer);
+    Status check_lines(std::string_view head) const;
+    const char* check_request_line(std::string_view line) const;
+    const char* check_status_line(std::string_view line) const;
+    Status check_fields();
+    void choose_body();
     Error malformed(const char* reason) const;
+    Error too_large() const;
 
     Kind kind_;
     HttpLimits limits_;
     HttpHead head_;
     std::unique_ptr<Impl> impl_;
-    std::vector<std::string_view>* pieces_ = nullptr;
+    ChunkedDecoder chunks_;
+    std::uint64_t length_left_ = 0;
     std::size_t scanned_ = 0;  ///< bytes of the buffer already searched for the head's end
     std::size_t consumed_ = 0;
+    Body body_ = Body::none;
+    bool is_head_done_ = false;
     bool is_complete_ = false;
     bool has_no_body_ = false;
 };

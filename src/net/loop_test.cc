@@ -22,13 +22,13 @@ Task<int> nested(int depth) {
 }
 
 Task<Wake> sleep_ms(Loop* loop, std::int64_t ms) {
-    co_return co_await loop->sleep_for(ms * 1'000'000);
+    co_return co_await wait_until(loop, loop->now_ns() + ms * 1'000'000);
 }
 
 Task<void> count_when_woken(Loop* loop, std::int64_t deadline_ns, std::atomic<int>* interrupted) {
-    if (co_await loop->sleep_until(deadline_ns) == Wake::interrupted) ++*interrupted;
+    if (co_await wait_until(loop, deadline_ns) == Wake::interrupted) ++*interrupted;
     // A task that goes on waiting while the loop stops is not held up again.
-    if (co_await loop->sleep_until(deadline_ns) == Wake::interrupted) ++*interrupted;
+    if (co_await wait_until(loop, deadline_ns) == Wake::interrupted) ++*interrupted;
 }
 
 TEST(Loop, RunsTasksAndReturnsWhatTheyGive) {

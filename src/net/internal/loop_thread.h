@@ -100,6 +100,11 @@ class LoopThread {
     std::thread thread_;
 };
 
+/// For tests: the loop's own wait, which its stop interrupts.
+inline Loop::SleepAwaiter wait_until(Loop* loop, std::int64_t deadline_ns) {
+    return loop->sleep_until(deadline_ns);
+}
+
 /// For tests: tasks of one loop wait for it; set() on that loop lets them all go on, for ever.
 class LoopEvent {
   public:
