@@ -12,6 +12,12 @@ namespace tg {
 /// Imports prices.file, or the list in the binary, when the store has no price version yet.
 Status import_first_prices(SqlConnection& store, const Config& config, const Clock& clock);
 
+/// What the configuration says of models that the book does not know.
+UnknownModelRule unknown_model_rule(const Config& config);
+
+/// Errors: io_error naming the file.
+Result<std::string> read_whole_file(const std::string& file);
+
 Result<PriceVersionId> current_price_version(SqlConnection& store);
 Result<std::shared_ptr<const Catalogue>> load_current_catalogue(SqlConnection& store,
                                                                 const Config& config);

@@ -1,0 +1,32 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json_writer.h"
+
+namespace tg {
+
+/// A table on standard output, columns as wide as their widest cell.
+class TextTable {
+  public:
+    explicit TextTable(std::vector<std::string> header);
+    void row(std::vector<std::string> cells);
+    void print() const;
+    void print_csv() const;
+
+  private:
+    std::vector<std::vector<std::string>> rows_;
+};
+
+/// One JSON value and a line end on standard output.
+void print_json(const std::function<void(JsonWriter&)>& write);
+void print_text(const std::string& text);
+
+/// A cell of a CSV file (RFC 4180), safe to open in a spreadsheet program: nothing is run as a formula.
+std::string csv_cell(std::string_view text);
+
+/// Who runs the command, for the audit log.
+std::string user_name();
+
+}  // namespace tg
