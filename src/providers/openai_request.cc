@@ -291,7 +291,7 @@ Status Inspector::take_stream_options(std::string_view text) {
         }
         facts_.asks_usage = value == "true";
     }
-    if (!cursor.ok()) return refuse_value(Member::stream_options, "a well-formed JSON object");
+    if (!cursor.is_at_end()) return refuse_value(Member::stream_options, "a well-formed JSON object");
     return {};
 }
 
@@ -308,7 +308,7 @@ Status Inspector::take_metadata(std::string_view text) {
         append_json_unescaped(pair.first, key);
         append_json_unescaped(pair.second, value.substr(1, value.size() - 2));
     }
-    if (!cursor.ok()) return refuse_value(Member::metadata, "a well-formed JSON object");
+    if (!cursor.is_at_end()) return refuse_value(Member::metadata, "a well-formed JSON object");
     return {};
 }
 

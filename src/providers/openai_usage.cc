@@ -140,7 +140,7 @@ bool read_scope(Scope scope, std::string_view json, Counts* counts) {
             }
         }
     }
-    return cursor.ok();
+    return cursor.is_at_end();
 }
 
 /// Takes classes out of a total, never more than is left of it.

@@ -161,6 +161,11 @@ bool JsonCursor::take_container() {
     return false;
 }
 
+bool JsonCursor::is_at_end() {
+    skip_space();
+    return ok_ && at_ == text_.size();
+}
+
 std::string_view JsonCursor::take_value() {
     skip_space();
     const std::size_t start = at_;
@@ -176,10 +181,10 @@ std::string_view JsonCursor::take_value() {
     } else if (first == '{' || first == '[') {
         is_whole = take_container();
     } else {
-        const auto is_end = [](char c) {
-            return c == ',' || c == '}' || c == ']' || is_json_space(c);
+        const auto is_literal = [](char c) {
+            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E';
         };
-        while (at_ < text_.size() && !is_end(text_[at_])) ++at_;
+        while (at_ < text_.size() && is_literal(text_[at_])) ++at_;
         is_whole = at_ > start;
     }
     if (!is_whole) {

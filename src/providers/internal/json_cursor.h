@@ -22,6 +22,8 @@ class JsonCursor {
     std::string_view take_value();
 
     bool ok() const { return ok_; }
+    /// Nothing went wrong and nothing but white space follows.
+    bool is_at_end();
     /// Where the next byte is read.
     std::size_t offset() const { return at_; }
 
