@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kJson = "content-type: application/json\r\n";
 constexpr std::size_t kBodyBytesMax = 64 * 1024;
+constexpr std::int64_t kRefuseMsMax = 600'000;
 
 struct Answer {
     int status = 200;
@@ -69,17 +70,28 @@ Answer set_config(SimState* state, std::string_view body) {
     return {200, config_json(state->knobs)};
 }
 
-/// {"on":true,"mode":"error"}; mode is error (500 to every call) or reset (connections broken).
+/// {"on":true,"mode":"error"}: error answers 500 to every call, reset breaks every call's
+/// connection;
+/// {"on":true,"mode":"refuse","for_ms":500} closes the port for a while.
 Answer set_outage(SimState* state, std::string_view body) {
     simdjson::dom::parser parser;
     simdjson::dom::object object;
     bool is_on = false;
     std::string_view mode = "error";
     if (parser.parse(body.data(), body.size()).get(object) || object["on"].get(is_on))
-        return error(400, "send {\"on\":true} or {\"on\":false}");
-    if (object["mode"].get(mode) == simdjson::INCORRECT_TYPE ||
-        (mode != "error" && mode != "reset"))
-        return error(400, "mode is \"error\" or \"reset\"");
+        return error(400, R"(send {"on":true} or {"on":false})");
+    const simdjson::error_code no_mode = object["mode"].get(mode);
+    if (no_mode == simdjson::INCORRECT_TYPE ||
+        (mode != "error" && mode != "reset" && mode != "refuse"))
+        return error(400, "mode is error, reset or refuse");
+    if (mode == "refuse" && is_on) {
+        std::int64_t ms = 0;
+        if (object["for_ms"].get(ms) || ms < 1 || ms > kRefuseMsMax)
+            return error(400,
+                         "mode refuse needs for_ms, from 1 to " + std::to_string(kRefuseMsMax));
+        state->refuse_connections(ms);
+        return {200, R"({"on":true})"};
+    }
     state->outage = !is_on ? Outage::none : mode == "reset" ? Outage::reset : Outage::error;
     return {200, is_on ? R"({"on":true})" : R"({"on":false})"};
 }

@@ -107,6 +107,8 @@ simdjson::error_code Reader::read_field(std::string_view key, od::value value) {
         is_tool_refused_ = !value.get_string().get(choice) && choice == "none";
         return simdjson::SUCCESS;
     }
+    if (key == "quality") return read_text(value, &out_->quality);
+    if (key == "stream_format") return read_text(value, &out_->stream_format);
     if (key == "response_format" || key == "text") return read_format(value);
     if (key == "modalities") return read_modalities(value);
     if (key == "instructions") {
@@ -115,7 +117,10 @@ simdjson::error_code Reader::read_field(std::string_view key, od::value value) {
         out_->prompt_tokens += text.empty() ? 0 : kPerMessage + tokens_of(text.size());
         return simdjson::SUCCESS;
     }
-    if (key == "encoding_format") {
+    if (key == "store") {
+        bool is_stored = false;
+        if (!value.get_bool().get(is_stored)) out_->store = is_stored;
+    } else if (key == "encoding_format") {
         std::string_view format;
         out_->wants_base64 = !value.get_string().get(format) && format == "base64";
     } else if (key == "prediction") {
@@ -146,10 +151,13 @@ simdjson::error_code Reader::read_stream_options(od::value value) {
     return simdjson::SUCCESS;
 }
 
-/// response_format of chat, or the `text` object of /v1/responses, which holds a `format`.
+/// response_format of chat, the word of images and audio, or the `text` object of /v1/responses,
+/// which holds a `format`.
 simdjson::error_code Reader::read_format(od::value value) {
-    bool is_null = false;
-    if (const auto error = value.is_null().get(is_null); error || is_null) return error;
+    od::json_type json_type{};
+    if (const auto error = value.type().get(json_type)) return error;
+    if (json_type == od::json_type::null) return simdjson::SUCCESS;
+    if (json_type == od::json_type::string) return read_text(value, &out_->response_format);
     od::object format;
     if (const auto error = value.get_object().get(format)) return error;
     for (auto field : format) {

@@ -24,6 +24,9 @@ struct ApiRequest {
     bool is_stream = false, includes_usage = false, includes_obfuscation = true;
     bool wants_json = false, wants_audio = false, wants_base64 = false;
     bool has_prediction = false, answers_tool = false, is_reasoning_off = false;
+    std::optional<bool> store;
+    std::string response_format;  ///< where it is a word: "srt", "b64_json"
+    std::string quality, stream_format;
     std::int64_t choices = 1;
     std::int64_t cap = -1;  ///< most output tokens of a choice; -1: none
     std::int64_t dimensions = 0;

@@ -128,7 +128,8 @@ std::string Call::head_lines(std::string_view content_type) const {
 
 void Call::append_usage_object(std::string& out, const SimUsage& usage, UsageForm form) {
     shows_usage_ = true;
-    if (directives_.wrong_usage == 1)
+    is_usage_wrong_ = directives_.wrong_usage == 1;
+    if (is_usage_wrong_)
         append_usage(out, contradictory(usage), form, /*total_shift=*/11);
     else
         append_usage(out, usage, form);
@@ -215,34 +216,48 @@ Task<bool> Call::open() {
     co_return true;
 }
 
+Status Call::read_directives(std::string_view text) {
+    Directives marked;
+    TG_CHECK_OK(marked.read_marked(text));
+    TG_CHECK_OK(marked.read(exchange_->request().find("x-sim-directives")));
+    directives_ = std::move(marked);
+    return {};
+}
+
+Task<bool> Call::take_directives(std::string text) {
+    const Status status = read_directives(text);
+    if (!status.ok()) co_await refuse(directive_error(status.error()));
+    co_return status.ok();
+}
+
+Task<void> Call::refuse_body(Error error) {
+    if (error.code == ErrorCode::request_too_large) {
+        co_await refuse({.status = 413,
+                         .message = std::move(error.detail),
+                         .param = {},
+                         .code = "request_too_large"});
+    } else if (error.code == ErrorCode::invalid_request) {
+        co_await refuse(
+            {.status = 400, .message = std::move(error.detail), .param = {}, .code = {}});
+    } else {
+        record(499, ServedCall::Sent::client_gone, {});
+        exchange_->abort();
+    }
+}
+
 Task<bool> Call::read_json(InputKey input_key) {
     const Result<std::string_view> body =
         co_await exchange_->read_full_body(state_->options.body_bytes_max);
     if (!body.ok()) {
-        if (body.error().code == ErrorCode::request_too_large) {
-            co_await refuse({.status = 413,
-                             .message = body.error().detail,
-                             .param = {},
-                             .code = "request_too_large"});
-        } else if (body.error().code == ErrorCode::invalid_request) {
-            co_await refuse(
-                {.status = 400, .message = body.error().detail, .param = {}, .code = {}});
-        } else {
-            record(499, ServedCall::Sent::client_gone, {});
-            exchange_->abort();
-        }
+        co_await refuse_body(body.error());
         co_return false;
     }
     Stats::add(state_->stats.body_bytes, body->size());
     std::optional<ApiError> error =
         read_api_request(*body, input_key, state_->options.seed, &request_);
     if (!error) {
-        Directives marked;
-        const std::string_view header = exchange_->request().find("x-sim-directives");
-        Status status = marked.read_marked(*body);
-        if (status.ok()) status = marked.read(header);
-        if (!status.ok()) error = directive_error(status.error());
-        directives_ = std::move(marked);
+        if (const Status status = read_directives(*body); !status.ok())
+            error = directive_error(status.error());
     }
     if (error) {
         co_await refuse(*std::move(error));

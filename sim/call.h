@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,22 +46,33 @@ class Call {
     // --- answers; each one ends the call ---
     /// `billed` goes to the served log whatever the answer shows.
     Task<void> answer(std::string content_type, std::string body, SimUsage billed);
-    Task<void> stream(EventSource* source);
+    /// Pieces of `source` in time. nullopt as length: chunked, as server-sent events are.
+    Task<void> stream(EventSource* source,
+                      std::string content_type = "text/event-stream; charset=utf-8",
+                      std::optional<std::uint64_t> length = std::nullopt);
     Task<void> refuse(ApiError error, std::string extra_headers = {});
 
     /// Appends a usage object, or a false one when the call asks for it.
     void append_usage_object(std::string& out, const SimUsage& usage, UsageForm form);
+    /// For usage objects of other forms, which are never false.
+    void note_usage_shown() { shows_usage_ = true; }
     bool reports_usage() const { return directives_.no_usage != 1; }
 
     // --- for endpoints that read their body themselves ---
     ApiRequest& mutable_request() { return request_; }
-    Directives& mutable_directives() { return directives_; }
+    Plan& mutable_plan() { return plan_; }
+    /// Directives marked in `text`, then those of the header, which win. Answers and returns false
+    /// when one is not understood.
+    Task<bool> take_directives(std::string text);
+    /// Answers what went wrong while a body was read.
+    Task<void> refuse_body(Error error);
     std::string head_lines(std::string_view content_type) const;
     void record(int status, ServedCall::Sent sent, const SimUsage& billed);
 
   private:
     class StreamRun;
     Task<bool> take_limits();
+    Status read_directives(std::string_view text);
     Task<bool> answer_status_directive();
     Task<void> send_broken(std::string head, std::string body, SimUsage billed);
     void stop_answer();
@@ -79,7 +91,7 @@ class Call {
     ApiRequest request_;
     Plan plan_;
     LimitDecision limits_;
-    bool is_recorded_ = false, shows_usage_ = false, is_stream_ = false;
+    bool is_recorded_ = false, shows_usage_ = false, is_usage_wrong_ = false, is_stream_ = false;
 };
 
 /// {"error":{"message":...,"type":...,"param":...,"code":...}}

@@ -12,9 +12,12 @@ constexpr std::size_t kJoinedBytesMax = 256 * 1024;
 /// Sends the events of one source in time, and breaks the stream where the directives say.
 class Call::StreamRun {
   public:
-    StreamRun(Call* call, EventSource* source)
+    StreamRun(Call* call, EventSource* source, std::string content_type,
+              std::optional<std::uint64_t> length)
         : call_(call),
           source_(source),
+          content_type_(std::move(content_type)),
+          length_(length),
           watch_(call->exchange_),
           burst_(Directives::either(call->directives_.burst, call->state_->knobs.get(Knob::burst))),
           chunk_bytes_(
@@ -33,6 +36,8 @@ class Call::StreamRun {
 
     Call* call_;
     EventSource* source_;
+    std::string content_type_;
+    std::optional<std::uint64_t> length_;
     ClientWatch watch_;
     std::int64_t burst_, chunk_bytes_;
     std::int64_t start_ns_ = 0;
@@ -146,8 +151,10 @@ Task<void> Call::StreamRun::run() {
         call_->exchange_->abort();
         co_return;
     }
-    call_->exchange_->begin(200, call_->head_lines("text/event-stream; charset=utf-8"),
-                            ServerExchange::Framing::chunked);
+    call_->exchange_->begin(
+        200, call_->head_lines(content_type_),
+        length_ ? ServerExchange::Framing::content_length : ServerExchange::Framing::chunked,
+        length_.value_or(0));
     call_->exchange_->release_request();
     start_ns_ = call_->exchange_->loop()->now_ns();
     for (;;) {
@@ -168,10 +175,11 @@ Task<void> Call::StreamRun::run() {
         leave(ServedCall::Sent::client_gone);
 }
 
-Task<void> Call::stream(EventSource* source) {
+Task<void> Call::stream(EventSource* source, std::string content_type,
+                        std::optional<std::uint64_t> length) {
     is_stream_ = true;
     Stats::add(state_->stats.streams);
-    StreamRun run(this, source);
+    StreamRun run(this, source, std::move(content_type), length);
     co_await run.run();
 }
 

@@ -12,5 +12,16 @@ Task<void> openai_completions(Call* call, std::string argument);
 Task<void> openai_embeddings(Call* call, std::string argument);
 Task<void> openai_models(Call* call, std::string argument);
 Task<void> openai_model(Call* call, std::string argument);
+Task<void> openai_responses(Call* call, std::string argument);
+Task<void> openai_upload_file(Call* call, std::string argument);
+Task<void> openai_list_files(Call* call, std::string argument);
+Task<void> openai_get_file(Call* call, std::string argument);
+Task<void> openai_delete_file(Call* call, std::string argument);
+Task<void> openai_file_content(Call* call, std::string argument);
+Task<void> openai_speech(Call* call, std::string argument);
+Task<void> openai_transcription(Call* call, std::string argument);
+Task<void> openai_moderation(Call* call, std::string argument);
+Task<void> openai_images(Call* call, std::string argument);
+Task<void> openai_image_edits(Call* call, std::string argument);
 
 }  // namespace tg::sim

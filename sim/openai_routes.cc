@@ -13,9 +13,22 @@ struct Route {
     Task<void> (*handler)(Call*, std::string);
 };
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/chat/completions", openai_chat},   {"POST", "/v1/embeddings", openai_embeddings},
-    {"POST", "/v1/completions", openai_completions}, {"GET", "/v1/models", openai_models},
+    {"POST", "/v1/chat/completions", openai_chat},
+    {"POST", "/v1/embeddings", openai_embeddings},
+    {"POST", "/v1/completions", openai_completions},
+    {"GET", "/v1/models", openai_models},
     {"GET", "/v1/models/{id}", openai_model},
+    {"POST", "/v1/files", openai_upload_file},
+    {"GET", "/v1/files", openai_list_files},
+    {"GET", "/v1/files/{id}", openai_get_file},
+    {"DELETE", "/v1/files/{id}", openai_delete_file},
+    {"GET", "/v1/files/{id}/content", openai_file_content},
+    {"POST", "/v1/audio/speech", openai_speech},
+    {"POST", "/v1/audio/transcriptions", openai_transcription},
+    {"POST", "/v1/audio/translations", openai_transcription},
+    {"POST", "/v1/moderations", openai_moderation},
+    {"POST", "/v1/images/generations", openai_images},
+    {"POST", "/v1/images/edits", openai_image_edits},
 };
 constexpr std::string_view kVariable = "{id}";
 

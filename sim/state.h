@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/clock.h"
@@ -37,6 +38,8 @@ struct SimState {
     FileStore files;
     std::atomic<Outage> outage{Outage::none};
     std::atomic<std::uint64_t> call_number{0};
+    /// Closes the listening sockets for so many ms; set before any loop runs, callable from each.
+    std::function<void(std::int64_t)> refuse_connections;
     std::uint64_t id_seed;  ///< ids differ between two runs of one seed, as a provider's do
 };
 
