@@ -16,6 +16,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", openai_chat},
     {"POST", "/v1/embeddings", openai_embeddings},
     {"POST", "/v1/completions", openai_completions},
+    {"POST", "/v1/responses", openai_responses},
     {"GET", "/v1/models", openai_models},
     {"GET", "/v1/models/{id}", openai_model},
     {"POST", "/v1/files", openai_upload_file},

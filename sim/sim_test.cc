@@ -349,6 +349,7 @@ TEST_F(SimTest, ResponsesUnaryAndEvents) {
     const Reply stream = client.post("/v1/responses", body + kStream + "}", how);
     ASSERT_TRUE(stream.is_whole) << stream.failure;
     const std::vector<std::string> events = stream.events();
+    ASSERT_FALSE(events.empty()) << stream.body;
     std::string text;
     std::int64_t deltas = 0;
     for (std::size_t i = 0; i < events.size(); ++i) {
@@ -583,11 +584,12 @@ TEST_F(SimTest, TokensComeInTime) {
 
 TEST_F(SimTest, AClientThatLeavesPaysForWhatWasMade) {
     TestClient& client = start();
-    client.leave_after_bytes = 1;
+    set(Knob::overrun_tokens, 3);
+    client.leave_after_bytes = 400;  // the role's event and the first token's
     const Reply reply =
         client.post(kChat, chat("x", kStream), "output_tokens=1000;token_interval_us=30000000");
     EXPECT_FALSE(reply.is_whole);
-    set(Knob::overrun_tokens, 3);
+    EXPECT_EQ(reply.events().size(), 2U);
     const Json line(served().at(0));
     EXPECT_EQ(line.text("/sent"), "client_gone");
     EXPECT_EQ(line.number("/billed/completion_tokens"), 1 + 3);
@@ -813,7 +815,7 @@ TEST(SimMultipart, MalformedFormsAreRefused) {
     for (const char* type :
          {"", "application/json", "multipart/form-data", "multipart/form-data; boundary="})
         EXPECT_FALSE(MultipartReader::make(type).ok()) << type;
-    for (const std::string body :
+    for (const std::string& body :
          {std::string(), std::string("--XyZ"), std::string("--XyZ\r\n"), form_field("a", "b"),
           std::string("--XyZ\r\nContent-Type: text/plain\r\n\r\nx\r\n--XyZ--\r\n"),
           std::string("--XyZ**\r\n"), "--XyZ\r\n" + std::string(20'000, 'h'),
