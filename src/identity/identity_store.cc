@@ -1,7 +1,6 @@
 #include "identity/identity_store.h"
 
 #include "base/log.h"
-#include "identity/directory_holder.h"
 #include "identity/internal/rows.h"
 
 namespace tg {
@@ -36,10 +35,10 @@ Status IdentityStore::transact(Affects affects, const Work& work) {
                         "the store has no directory version; run the migrations");
     }
     TG_CHECK_OK(transaction.commit());
-    if (has_changed && affects == Affects::directory && holder_ != nullptr) {
-        // The change is made; when only the reading back fails, the background refresh brings it.
-        if (const auto refreshed = holder_->refresh(*connection); !refreshed.ok()) {
-            log_warn("directory_refresh_failed", {{"error", refreshed.error().text()}});
+    if (has_changed && affects == Affects::directory && on_changed_) {
+        // The change is made; when only its publication fails, the background refresh brings it.
+        if (const Status published = on_changed_(*connection); !published.ok()) {
+            log_warn("directory_refresh_failed", {{"error", published.error().text()}});
         }
     }
     return {};

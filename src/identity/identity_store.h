@@ -13,8 +13,6 @@
 
 namespace tg {
 
-class DirectoryHolder;
-
 /// A client's promise that a repeated create is the same one. `request_hash` tells whether it keeps
 /// it.
 struct Idempotency {
@@ -51,7 +49,7 @@ struct CustomerPatch {
     std::optional<bool> is_active{};
 };
 struct NewProject {
-    CustomerId customer;
+    CustomerId customer{};
     std::string code{}, name{}, department{};
     std::string environment = "production";
 };
@@ -124,18 +122,22 @@ struct PageRequest {
     int limit = 100;
 };
 
+/// Called after a committed change of customers, projects or keys, on the connection that made it:
+/// publishes the new directory, usually by DirectoryHolder::refresh().
+using DirectoryChanged = std::function<Status(SqlConnection&)>;
+
 /// Customers, projects, keys and admin tokens in the store. Each change is one transaction that
-/// also raises the directory version and appends to the audit log; afterwards the holder, when
-/// there is one, is refreshed, so that the change holds at once. Thread-safe; blocking. Nothing is
+/// also raises the directory version and appends to the audit log; afterwards `on_changed` is
+/// called, so that the change holds when the function returns. Thread-safe; blocking. Nothing is
 /// ever deleted: billed history stays readable. Errors: invalid_request naming the field,
 /// not_found, conflict (taken code, idempotency token used for another request), store_unavailable,
 /// corrupt_data. A patch that changes nothing succeeds and leaves no trace.
 class IdentityStore {
   public:
-    /// Both outlive the store; `holder` may be null.
-    IdentityStore(ConnectionPool* pool, DirectoryHolder* holder,
-                  FillRandom fill = fill_secure_random)
-        : pool_(pool), holder_(holder), fill_(fill) {}
+    /// `pool` outlives the store.
+    explicit IdentityStore(ConnectionPool* pool, DirectoryChanged on_changed = {},
+                           FillRandom fill = fill_secure_random)
+        : pool_(pool), on_changed_(std::move(on_changed)), fill_(fill) {}
 
     Result<Created<Customer>> create_customer(const NewCustomer& request, const Change& change);
     Result<Customer> update_customer(CustomerId id, const CustomerPatch& patch,
@@ -176,11 +178,11 @@ class IdentityStore {
   private:
     enum class Affects : std::uint8_t { directory, tokens_only };
     using Work = std::function<Status(SqlConnection&)>;
-    /// Runs `work` in one transaction, serialised with all other changes, and refreshes the holder.
+    /// Runs `work` in one transaction, serialised with all other changes, and tells of it.
     Status transact(Affects affects, const Work& work);
 
     ConnectionPool* pool_;
-    DirectoryHolder* holder_;
+    DirectoryChanged on_changed_;
     FillRandom fill_;
 };
 

@@ -61,4 +61,25 @@ std::string key_hint(std::string_view text) {
     return std::string(text.substr(0, kFirst)).append("…").append(text.substr(text.size() - kLast));
 }
 
+std::string mask_secrets(std::string_view text) {
+    constexpr std::size_t kHarmless = 8;
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::string_view rest = text.substr(at);
+        std::size_t prefix = 0;
+        for (const std::string_view known : {kApiKeyPrefix, kAdminTokenPrefix}) {
+            if (rest.starts_with(known)) prefix = known.size();
+        }
+        const std::size_t end =
+            prefix == 0 ? 0 : std::min(rest.find_first_not_of(kDigits, prefix), rest.size());
+        if (end > prefix + kHarmless) {
+            out.append(rest.substr(0, prefix)).append("…");
+            at += end;
+        } else {
+            out.push_back(text[at++]);
+        }
+    }
+    return out;
+}
+
 }  // namespace tg

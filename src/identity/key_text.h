@@ -31,4 +31,8 @@ KeyTextCheck check_key_text(std::string_view text, std::string_view prefix);
 /// else.
 std::string key_hint(std::string_view text);
 
+/// `text` with every secret of ours in it cut to its prefix and "…": for texts that repeat what a
+/// caller sent.
+std::string mask_secrets(std::string_view text);
+
 }  // namespace tg

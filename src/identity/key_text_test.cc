@@ -76,5 +76,17 @@ TEST(KeyText, a_hint_shows_fourteen_characters) {
     EXPECT_EQ(key_hint("sk-tg-0123456789012345678901234567890123456wxyz"), "sk-tg-0123…wxyz");
 }
 
+TEST(KeyText, secrets_in_a_text_are_masked) {
+    const std::string key = generate_key_text(kApiKeyPrefix),
+                      token = generate_key_text(kAdminTokenPrefix);
+    EXPECT_EQ(mask_secrets("a '" + key + "' b/" + token), "a 'sk-tg-…' b/tg-admin-…");
+    EXPECT_EQ(mask_secrets("sk-tg-" + key), "sk-tg-sk-tg-…");
+    EXPECT_EQ(mask_secrets(key.substr(0, 30)), "sk-tg-…") << "a cut one too";
+    for (const char* harmless :
+         {"", "sk-tg-", "hint sk-tg-3fGh…x9Qz", "write tg-admin-...", "tg-administrator"}) {
+        EXPECT_EQ(mask_secrets(harmless), harmless);
+    }
+}
+
 }  // namespace
 }  // namespace tg

@@ -10,7 +10,15 @@ struct TestIdentity {
     static constexpr UtcMicros kStart{1'780'000'000'000'000};
 
     explicit TestIdentity(Dialect dialect, FillRandom fill = fill_secure_random)
-        : store(dialect), pool(store.url(), 4), identity(&pool, &holder, fill) {}
+        : store(dialect),
+          pool(store.url(), 4),
+          identity(
+              &pool,
+              [this](SqlConnection& connection) -> Status {
+                  TG_TRY([[maybe_unused]] const bool has_changed, holder.refresh(connection));
+                  return {};
+              },
+              fill) {}
 
     Change change() const { return {.actor = "test", .at = clock.now()}; }
     Customer customer(const std::string& code) {

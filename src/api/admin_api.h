@@ -1,0 +1,67 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "billing/bill.h"
+#include "identity/identity_store.h"
+
+namespace tg {
+
+/// A request to the administrators' side, already read whole; no sockets here.
+struct ApiRequest {
+    std::string method{}, path{};
+    std::string query{};  ///< without the '?'
+    std::string body{};
+    std::string bearer_token{};     ///< of the Authorization header
+    std::string idempotency_key{};  ///< of the Idempotency-Key header
+    std::string remote{};           ///< peer address, for the log
+};
+
+struct ApiReply {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body{};
+    std::vector<std::pair<std::string, std::string>> headers{};
+};
+
+/// The admin REST API described by openapi.yaml: authentication, routing, one shape of errors
+/// {"error":{"code","message"}}, and the resources, one file each. Thread-safe; blocking, so never
+/// on a loop thread.
+class AdminApi {
+  public:
+    struct Options {
+        std::string store_url{};
+        int store_connections_max = 8;
+        /// A token with every right, from the configuration, for making the first ones. Empty:
+        /// none.
+        std::string bootstrap_token{};
+        Clock* clock = nullptr;
+        std::string default_time_zone = "Asia/Shanghai";  ///< of customers created without one
+        BillTerms terms{};                                ///< bills are drafted with
+        /// After a change of customers, projects or keys, before the answer is sent.
+        DirectoryChanged on_directory_changed{};
+        /// After a publication of prices, before the answer is sent: publishes the new catalogue.
+        std::function<Status(SqlConnection&)> on_prices_changed{};
+    };
+    explicit AdminApi(Options options);
+    ~AdminApi();
+
+    ApiReply handle(const ApiRequest& request);
+
+    /// What the API answers to, for the test that compares it with openapi.yaml.
+    struct RouteInfo {
+        std::string method, path;
+        std::vector<std::string> query;
+        bool needs_write = false;
+    };
+    static std::vector<RouteInfo> routes();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tg
