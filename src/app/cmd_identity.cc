@@ -15,7 +15,7 @@ namespace {
 
 /// Opens the store of the configuration for one command that changes who may call.
 struct IdentitySession {
-    explicit IdentitySession(const Config& config) : pool(config.effective_store_url(), 1), store(&pool) {}
+    explicit IdentitySession(const Config& config) : pool(config.effective_store_url(), 1), store(&pool, {}) {}
     ConnectionPool pool;
     IdentityStore store;
     Change change{.actor = "cli:" + user_name(), .at = system_clock().now()};
@@ -318,7 +318,8 @@ void add_admin_token(CLI::App& app, CommandContext* context) {
     create->callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
-                NewAdminToken request{.name = args->name};
+                NewAdminToken request;
+                request.name = args->name;
                 TG_TRY(request.scopes, parse_admin_scopes(args->scopes));
                 TG_TRY(request.expires_at, parse_expiry(args->expires));
                 TG_TRY(const CreatedAdminToken made, session.store.create_admin_token(request, session.change));

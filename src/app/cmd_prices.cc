@@ -122,9 +122,7 @@ void print_price(const ModelPrice& price) {
         std::string band = "-";
         if (c.band) band = (c.band->op == BandOperator::greater ? "> " : ">= ") + std::to_string(c.band->threshold_tokens);
         const std::string_view unit = price_unit(c.meter);
-        // A price is stored per million units; people read it per unit where the unit is a call or an image.
-        const int scale = unit == "1M" ? 9 : unit == "second" ? 12 : 15;
-        table.row({"  " + std::string(name(c.meter)), std::string(name(c.tier)), band, format_scaled(c.price.nano, scale, 2), std::string(unit)});
+        table.row({"  " + std::string(name(c.meter)), std::string(name(c.tier)), band, format_price(c.meter, c.price), std::string(unit)});
     }
     table.print();
 }

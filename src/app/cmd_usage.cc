@@ -123,7 +123,7 @@ void add_recent(CLI::App* group, CommandContext* context, const std::shared_ptr<
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             ConnectionPool pool(config.effective_store_url(), 1);
-            IdentityStore identity(&pool);
+            IdentityStore identity(&pool, {});
             TG_TRY(const Customer customer, identity.customer(args->customer));
             TG_TRY(const std::vector<StoredEvent> events, recent_events(*store, customer.id, args->count));
             if (args->is_json) {

@@ -194,7 +194,7 @@ Task<void> Gateway::route(Call* call) {
     }
     call->caller = *caller;
     OpenAiPath path = classify_openai_path(head.method(), call->path);
-    call->upstream_path = call->path.substr(3);
+    call->upstream_path = std::string_view(call->path).substr(3);
     switch (path.route) {
         case OpenAiRoute::chat:
         case OpenAiRoute::completions:

@@ -29,7 +29,7 @@ struct Call final : PeerGoneListener {
     RequestId id;
     UtcMicros started_at;
     std::int64_t started_ns = 0;
-    std::string_view path;  ///< of the client's target, without the query
+    std::string path;  ///< of the client's target, without the query; a copy, for the head moves as the body arrives
 
     Caller caller;
     OpenAiCall kind = OpenAiCall::other_json;
