@@ -141,7 +141,7 @@ def nginx(folder, upstream_port, buffering='on', connections=4096):
     home.mkdir()
     config = home / 'nginx.conf'
     config.write_text(f'''
-daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log warn; worker_rlimit_nofile 65536;
+daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log warn; 
 events {{ worker_connections {connections}; }}
 http {{
   access_log off; keepalive_requests 100000000; client_max_body_size 110m; tcp_nodelay on;

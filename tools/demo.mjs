@@ -121,8 +121,8 @@ async function sendCalls(demo) {
 async function waitUntilSettled(demo, calls) {
     const deadline = Date.now() + kSettleMs;
     while (Date.now() < deadline) {
-        const usage = JSON.parse(await demo.command('usage', '--customer', 'acme', '--json'));
-        const requests = (usage.rows ?? usage).reduce((sum, row) => sum + Number(row.requests), 0);
+        const rows = JSON.parse(await demo.command('usage', '--only-customer', 'acme', '--format', 'json'));
+        const requests = rows.reduce((sum, row) => sum + Number(row.requests), 0);
         if (requests >= calls) return;
         await new Promise((done) => setTimeout(done, 200));
     }
@@ -134,7 +134,7 @@ async function showBill(demo, told) {
     const month = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Shanghai', year: 'numeric', month: '2-digit' })
         .format(new Date());
     heading('Usage, as metered');
-    say(await demo.command('usage', '--customer', 'acme'));
+    say(await demo.command('usage', '--only-customer', 'acme'));
     say(`The clients were told: ${told.calls} calls, ${told.input} input and ${told.output} output tokens.`);
     heading(`The bill of ${month}`);
     say(await demo.command('bill', '--customer', 'acme', '--month', month));
@@ -152,7 +152,7 @@ function showHowToTry(demo) {
   import OpenAI from 'openai';
   const client = new OpenAI({ baseURL: '${demo.url('/v1')}', apiKey: '${key}' });
 
-  build/release/src/app/tollgate usage --customer acme --config ${demo.config}
+  build/release/src/app/tollgate usage --only-customer acme --config ${demo.config}
 
 The gateway listens on 127.0.0.1:${demo.port}, its administration on 127.0.0.1:${demo.adminPort}.`);
 }
