@@ -115,7 +115,7 @@ std::int64_t ToolCounter::property(std::string_view name, object schema) const {
 
 std::int64_t ToolCounter::enumeration(object schema) const {
     array items;
-    if (schema["enum"].get_array().get(items) != simdjson::SUCCESS) return 0;
+    if (schema["enum"].get_array().get(items) != simdjson::SUCCESS || items.size() == 0) return 0;
     std::int64_t total = layout_.enum_start;
     for (const element item : items) {
         std::string_view text;
