@@ -185,6 +185,11 @@ std::string build_image(const Vocabulary& vocabulary) {
         byte_ids.push_back(id_of(vocabulary, std::string_view(&c, 1)));
         if (byte_ids.back() == kEmptySlot) die("byte " + std::to_string(byte) + " has no token");
     }
+    std::vector<std::uint32_t> byte_pairs;
+    for (int pair = 0; pair < 1 << 16; ++pair) {
+        const char both[] = {static_cast<char>(pair >> 8), static_cast<char>(pair)};
+        byte_pairs.push_back(id_of(vocabulary, std::string_view(both, 2)));
+    }
     const std::vector<std::uint32_t> pieces = piece_table(vocabulary);
     const std::vector<std::uint64_t> pairs = pair_table(vocabulary);
 
@@ -200,6 +205,7 @@ std::string build_image(const Vocabulary& vocabulary) {
     header.pieces_at = append_section(&image, pieces);
     header.pairs_at = append_section(&image, pairs);
     header.byte_ids_at = append_section(&image, byte_ids);
+    header.byte_pairs_at = append_section(&image, byte_pairs);
     header.size = static_cast<std::uint32_t>(image.size());
     std::memcpy(image.data(), &header, sizeof header);
     return image;

@@ -12,7 +12,7 @@ std::size_t merge_short(const Vocabulary& vocabulary, const Byte* p, std::size_t
     ids[0] = vocabulary.byte_id(p[0]);
     for (std::size_t i = 1; i < n; ++i) {
         ids[i] = vocabulary.byte_id(p[i]);
-        ranks[i - 1] = vocabulary.merged(ids[i - 1], ids[i]);
+        ranks[i - 1] = vocabulary.merged_bytes(p[i - 1], p[i]);
     }
     while (n > 1) {
         std::size_t best = 0;
@@ -21,6 +21,10 @@ std::size_t merge_short(const Vocabulary& vocabulary, const Byte* p, std::size_t
         }
         if (ranks[best] == kEmptySlot) break;
         ids[best] = ranks[best];
+        // The two entries looked up below are seldom in cache; fetch both while the arrays close
+        // up.
+        if (best + 2 < n) vocabulary.prefetch_merged(ids[best], ids[best + 2]);
+        if (best > 0) vocabulary.prefetch_merged(ids[best - 1], ids[best]);
         std::copy(ids + best + 2, ids + n, ids + best + 1);
         std::copy(ranks.begin() + best + 1, ranks.begin() + n - 1, ranks.begin() + best);
         --n;
@@ -102,7 +106,7 @@ class WindowMerger {
                          i + 1 == n ? kNone : i + 1};
         }
         for (std::uint32_t i = 0; i + 1 < n; ++i) {
-            nodes_[i].rank = vocabulary_.merged(nodes_[i].id, nodes_[i + 1].id);
+            nodes_[i].rank = vocabulary_.merged_bytes(p[i], p[i + 1]);
             if (nodes_[i].rank != kEmptySlot) heap_[heap_size_++] = key(nodes_[i].rank, i);
         }
         work_->heap_steps += heap_size_;

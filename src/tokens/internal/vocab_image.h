@@ -19,7 +19,7 @@ inline constexpr std::uint32_t kIdMask = (1U << kIdBits) - 1;
 inline constexpr std::uint32_t kEmptySlot = ~0U;
 inline constexpr std::uint64_t kEmptyPair = ~0ULL;
 inline constexpr std::size_t kTokenBytesMax = 128;  ///< the longest token of either vocabulary
-inline constexpr std::array<char, 8> kImageMagic{'T', 'G', 'V', 'O', 'C', '0', '0', '1'};
+inline constexpr std::array<char, 8> kImageMagic{'T', 'G', 'V', 'O', 'C', '0', '0', '2'};
 
 /// Start of the image; the sections follow it in this order, each aligned to 64 bytes.
 struct ImageHeader {
@@ -33,10 +33,11 @@ struct ImageHeader {
     std::uint32_t bytes_at;
     std::uint32_t pieces_at;  ///< u32[piece_slots]: hash tag << 18 | id; linear probing
     std::uint32_t pairs_at;  ///< u64[pair_slots]: left << 36 | right << 18 | merged; linear probing
-    std::uint32_t byte_ids_at;  ///< u32[256]: the id of each single byte
+    std::uint32_t byte_ids_at;    ///< u32[256]: the id of each single byte
+    std::uint32_t byte_pairs_at;  ///< u32[65536]: what two bytes merge to, by first << 8 | second
     std::uint32_t size;
 };
-static_assert(sizeof(ImageHeader) == 48, "format 001");
+static_assert(sizeof(ImageHeader) == 52, "format 002");
 
 inline std::uint64_t load64(const std::uint8_t* p) {
     std::uint64_t value;

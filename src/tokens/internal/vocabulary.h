@@ -26,6 +26,7 @@ class Vocabulary {
         pieces_ = reinterpret_cast<const std::uint32_t*>(image + header.pieces_at);
         pairs_ = reinterpret_cast<const std::uint64_t*>(image + header.pairs_at);
         byte_ids_ = reinterpret_cast<const std::uint32_t*>(image + header.byte_ids_at);
+        byte_pairs_ = reinterpret_cast<const std::uint32_t*>(image + header.byte_pairs_at);
         TG_ASSERT(offsets_[token_count_] == header.token_bytes);
     }
 
@@ -47,6 +48,9 @@ class Vocabulary {
         });
     }
 
+    /// The same as merged() of two single bytes, from a table small enough to stay in cache.
+    TokenId merged_bytes(Byte left, Byte right) const { return byte_pairs_[left << 8 | right]; }
+
     /// The token that merging these neighbours makes, or kEmptySlot. Its id is the merge's rank:
     /// lower goes first.
     TokenId merged(TokenId left, TokenId right) const {
@@ -57,6 +61,11 @@ class Vocabulary {
             if (pair == kEmptyPair) return kEmptySlot;
             if (++slot == pair_slots_) slot = 0;
         }
+    }
+
+    /// Fetches what merged() will look at first.
+    void prefetch_merged(TokenId left, TokenId right) const {
+        __builtin_prefetch(pairs_ + home_slot(pair_hash(pair_key(left, right)), pair_slots_));
     }
 
   private:
@@ -87,6 +96,7 @@ class Vocabulary {
     const std::uint32_t* pieces_;
     const std::uint64_t* pairs_;
     const std::uint32_t* byte_ids_;
+    const std::uint32_t* byte_pairs_;
     std::uint32_t token_count_;
     std::uint32_t piece_slots_;
     std::uint32_t pair_slots_;
