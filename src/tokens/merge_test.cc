@@ -12,8 +12,8 @@
 #include "base/rng.h"
 #include "tokens/tokenizer.h"
 
-extern "C" const std::uint8_t tg_vocab_o200k_base[];
-extern "C" const std::uint8_t tg_vocab_cl100k_base[];
+extern "C" const std::uint8_t kTgVocabularyO200k[];
+extern "C" const std::uint8_t kTgVocabularyCl100k[];
 
 #if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 #define TG_COUNTS_ALLOCATIONS 1
@@ -39,9 +39,9 @@ namespace {
 using Ids = std::vector<TokenId>;
 
 const Vocabulary& vocabulary(Encoding encoding) {
-    static const Vocabulary o200k(tg_vocab_o200k_base);
-    static const Vocabulary cl100k(tg_vocab_cl100k_base);
-    return encoding == Encoding::o200k_base ? o200k : cl100k;
+    static const Vocabulary kO200k(kTgVocabularyO200k);
+    static const Vocabulary kCl100k(kTgVocabularyCl100k);
+    return encoding == Encoding::o200k_base ? kO200k : kCl100k;
 }
 
 const Byte* bytes(const std::string& text) {

@@ -10,8 +10,8 @@
 #include "tokens/internal/utf8_repair.h"
 #include "tokens/internal/vocabulary.h"
 
-extern "C" const std::uint8_t tg_vocab_o200k_base[];
-extern "C" const std::uint8_t tg_vocab_cl100k_base[];
+extern "C" const std::uint8_t kTgVocabularyO200k[];
+extern "C" const std::uint8_t kTgVocabularyCl100k[];
 
 namespace tg {
 
@@ -106,10 +106,10 @@ std::string_view name(Encoding encoding) {
 }
 
 const Tokenizer& tokenizer(Encoding encoding) {
-    static const BpeTokenizer<Encoding::o200k_base> o200k(tg_vocab_o200k_base);
-    static const BpeTokenizer<Encoding::cl100k_base> cl100k(tg_vocab_cl100k_base);
-    if (encoding == Encoding::o200k_base) return o200k;
-    return cl100k;
+    static const BpeTokenizer<Encoding::o200k_base> kO200k(kTgVocabularyO200k);
+    static const BpeTokenizer<Encoding::cl100k_base> kCl100k(kTgVocabularyCl100k);
+    if (encoding == Encoding::o200k_base) return kO200k;
+    return kCl100k;
 }
 
 }  // namespace tg

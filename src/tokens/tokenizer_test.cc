@@ -4,10 +4,12 @@
 #include <rapidcheck/gtest.h>
 #include <simdjson.h>
 
+#include <atomic>
 #include <map>
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "tokens/internal/piece_scanner.h"
@@ -197,6 +199,27 @@ TEST(Tokenizer, appends_to_the_ids_that_are_there) {
     Ids ids{7};
     tokenizer(Encoding::cl100k_base).encode("hello world", &ids);
     EXPECT_EQ(ids, (Ids{7, 15339, 1917}));
+}
+
+// given several threads that count at once, from the very first call on, then all find the same
+TEST(Tokenizer, counts_on_many_threads) {
+    const std::string valid = "It's 2026: \u4e2d\u6587 na\u00efve " + std::string(3000, 'x');
+    const std::string invalid = valid + "\xff" + valid;
+    std::atomic<int> same{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (const Encoding encoding : kEncodings) {
+                const Tokenizer& t = tokenizer(encoding);
+                if (t.count(valid) == static_cast<std::int64_t>(encode(encoding, valid).size()) &&
+                    t.count(invalid) == t.count(repaired(invalid))) {
+                    ++same;
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(same, 8);
 }
 
 // Letters of all cases, marks, numbers, white space, quotes and symbols, so that rules meet each

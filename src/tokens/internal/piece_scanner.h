@@ -6,7 +6,7 @@
 #include "tokens/internal/vocab_image.h"
 #include "tokens/tokenizer.h"
 
-extern "C" const std::uint8_t tg_unicode_classes[];
+extern "C" const std::uint8_t kTgUnicodeClasses[];
 
 // The splitting expressions of tiktoken 1.0.22 (registry.json, "pat_str"), written out by hand
 // because they need a lookahead and ordered alternatives that no linear-time library offers. Every
@@ -46,13 +46,13 @@ struct Char {
 inline Char read_wide_char(const Byte* p) {
     const auto rest = [p](int i) { return static_cast<char32_t>(p[i] & 0x3f); };
     if (*p < 0xe0) {
-        return {class_in_table(tg_unicode_classes, (*p & 0x1fU) << 6 | rest(1)), p + 2};
+        return {class_in_table(kTgUnicodeClasses, (*p & 0x1fU) << 6 | rest(1)), p + 2};
     }
     if (*p < 0xf0) {
-        return {class_in_table(tg_unicode_classes, (*p & 0x0fU) << 12 | rest(1) << 6 | rest(2)),
+        return {class_in_table(kTgUnicodeClasses, (*p & 0x0fU) << 12 | rest(1) << 6 | rest(2)),
                 p + 3};
     }
-    return {class_in_table(tg_unicode_classes,
+    return {class_in_table(kTgUnicodeClasses,
                            (*p & 0x07U) << 18 | rest(1) << 12 | rest(2) << 6 | rest(3)),
             p + 4};
 }

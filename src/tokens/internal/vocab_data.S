@@ -2,18 +2,18 @@
     .section .rodata, "a"
 
     .balign 4096
-    .globl tg_vocab_o200k_base
-tg_vocab_o200k_base:
+    .globl kTgVocabularyO200k
+kTgVocabularyO200k:
     .incbin "o200k_base.vocab"
 
     .balign 64
-    .globl tg_vocab_cl100k_base
-tg_vocab_cl100k_base:
+    .globl kTgVocabularyCl100k
+kTgVocabularyCl100k:
     .incbin "cl100k_base.vocab"
 
     .balign 64
-    .globl tg_unicode_classes
-tg_unicode_classes:
+    .globl kTgUnicodeClasses
+kTgUnicodeClasses:
     .incbin "unicode.classes"
 
     .section .note.GNU-stack, "", @progbits
