@@ -150,6 +150,20 @@ void Loop::unregister_socket(std::uint64_t token) {
     free_slot_ = index;
 }
 
+void Loop::dispatch(std::uint64_t token, std::uint32_t events) {
+    Socket* socket = slots_[static_cast<std::uint32_t>(token)].socket;
+    // The socket an event was meant for may be gone, and another one stand in its slot.
+    if (socket == nullptr || slots_[static_cast<std::uint32_t>(token)].generation != token >> 32)
+        return;
+    socket->on_events(events);
+}
+
+void Loop::run_next_round() {
+    this_round_.swap(next_round_);
+    for (const std::uint64_t token : this_round_) dispatch(token, EPOLLIN);
+    this_round_.clear();
+}
+
 void Loop::run_ready() {
     while (!ready_.empty()) {
         running_.swap(ready_);
@@ -184,6 +198,7 @@ void Loop::run() {
             timeout_ms =
                 static_cast<int>(std::min<std::int64_t>((wait_ns + 999'999) / 1'000'000, 60'000));
         }
+        if (!next_round_.empty()) timeout_ms = 0;
         if (is_stopping_) timeout_ms = std::min(timeout_ms < 0 ? INT_MAX : timeout_ms, 20);
         const int count = ::epoll_wait(epoll_fd_, events, 512, timeout_ms);
         TG_ASSERT(count >= 0 || errno == EINTR);
@@ -196,10 +211,10 @@ void Loop::run() {
                 drain_posted();
                 continue;
             }
-            const Slot& slot = slots_[static_cast<std::uint32_t>(token)];
-            if (slot.socket != nullptr && slot.generation == token >> 32)
-                slot.socket->on_events(events[i].events);
+            dispatch(token, events[i].events);
         }
+        run_ready();
+        run_next_round();
         run_ready();
         timers_.advance(now_ns_);
         run_ready();

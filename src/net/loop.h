@@ -84,6 +84,10 @@ class Loop {
     };
     std::uint64_t register_socket(Socket* socket, int fd);
     void unregister_socket(std::uint64_t token);
+    /// Wakes the socket's reader after one look at everybody else.
+    void wake_next_round(std::uint64_t token) { next_round_.push_back(token); }
+    void run_next_round();
+    void dispatch(std::uint64_t token, std::uint32_t events);
     void drain_posted();
     void run_ready();
     void interrupt_all();
@@ -95,6 +99,7 @@ class Loop {
     std::vector<Slot> slots_;
     std::uint32_t free_slot_ = UINT32_MAX;
     std::vector<std::coroutine_handle<>> ready_, running_;
+    std::vector<std::uint64_t> next_round_, this_round_;
     std::unique_ptr<char[]> scratch_;
     std::size_t task_count_ = 0;
     bool is_stopping_ = false;

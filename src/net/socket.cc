@@ -10,6 +10,9 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstring>
+#include <functional>
+#include <vector>
 
 #include "net/address.h"
 
@@ -17,11 +20,34 @@ namespace tg {
 namespace {
 
 constexpr std::size_t kMaxPieces = 64;
+/// A peer that sends as fast as it is read from lets the others in after as many reads.
+constexpr int kReadsInARowMax = 16;
 
 std::size_t total_size(std::span<const iovec> pieces) {
     std::size_t sum = 0;
     for (const iovec& piece : pieces) sum += piece.iov_len;
     return sum;
+}
+
+bool is_in_scratch(Loop* loop, const iovec& piece) {
+    const auto* at = static_cast<const char*>(piece.iov_base);
+    return std::greater_equal<>()(at, loop->scratch()) &&
+           std::less<>()(at, loop->scratch() + Loop::kScratchBytes);
+}
+
+/// The loop's scratch belongs to another task as soon as this one waits: pieces in it move to
+/// `kept`.
+void keep_scratch(Loop* loop, std::vector<iovec>* pieces, std::string* kept) {
+    std::size_t size = 0;
+    for (const iovec& piece : *pieces) size += is_in_scratch(loop, piece) ? piece.iov_len : 0;
+    if (size == 0) return;
+    kept->reserve(size);
+    for (iovec& piece : *pieces) {
+        if (!is_in_scratch(loop, piece)) continue;
+        const std::size_t at = kept->size();
+        kept->append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+        piece.iov_base = kept->data() + at;
+    }
 }
 
 }  // namespace
@@ -42,7 +68,8 @@ Socket::~Socket() {
     TG_ASSERT(!reader_.handle && !writer_.handle);
     loop_->unregister_socket(token_);
     if (ssl_ != nullptr) {
-        if (!is_peer_gone_ && SSL_is_init_finished(ssl_) == 1) SSL_shutdown(ssl_);
+        if (!is_peer_gone_ && !is_reset_on_close_ && SSL_is_init_finished(ssl_) == 1)
+            SSL_shutdown(ssl_);
         ERR_clear_error();
         SSL_free(ssl_);
     }
@@ -57,12 +84,15 @@ void Socket::on_events(std::uint32_t events) {
     // Either waiter may destroy this socket when it runs; so both are queued, none is run from here
     // while the other is looked at.
     const bool is_failure = (events & (EPOLLHUP | EPOLLERR)) != 0;
-    const bool can_read = (events & (EPOLLIN | EPOLLRDHUP)) != 0 || is_failure;
+    bool can_read = (events & (EPOLLIN | EPOLLRDHUP)) != 0 || is_failure;
     const bool can_write = (events & EPOLLOUT) != 0 || is_failure;
     if (can_read) maybe_readable_ = true;
-    if (can_write) maybe_writable_ = true;
+    if (can_write) {
+        maybe_writable_ = true;
+        if (std::exchange(tls_read_wants_write_, false)) can_read = maybe_readable_ = true;
+    }
     const bool wake_writer = can_write && writer_.handle;
-    if (reader_.handle && (can_read || (can_write && tls_read_wants_write_))) {
+    if (reader_.handle && can_read) {
         if (wake_writer) {
             loop_->resume_soon(std::exchange(writer_.handle, nullptr));
             TimerWheel::cancel(&writer_);
@@ -152,6 +182,7 @@ IoResult Socket::write_tls(std::span<const iovec> pieces) {
             size = std::min<std::size_t>(piece.iov_len, INT_MAX);
             break;
         }
+        if (piece.iov_len == 0) continue;
         const std::size_t n = std::min(piece.iov_len, sizeof joined - size);
         std::memcpy(joined + size, piece.iov_base, n);
         size += n;
@@ -174,13 +205,18 @@ IoResult Socket::write_tls(std::span<const iovec> pieces) {
 
 Socket::Awaiter Socket::wait_readable(std::int64_t deadline_ns) {
     TG_DCHECK(!reader_.handle);
-    bool is_ready = maybe_readable_ || is_interrupted_;
     reader_.wake = Wake::ready;
     if (std::exchange(is_read_interrupt_pending_, false)) {
         reader_.wake = Wake::interrupted;
-        is_ready = true;
+        return {this, &reader_, deadline_ns, /*is_ready_now=*/true};
     }
-    return {this, &reader_, deadline_ns, is_ready};
+    if (is_interrupted_ || !maybe_readable_) {
+        reads_in_a_row_ = 0;
+        return {this, &reader_, deadline_ns, is_interrupted_};
+    }
+    const bool is_yield = ++reads_in_a_row_ > kReadsInARowMax;
+    if (is_yield) reads_in_a_row_ = 0;
+    return {this, &reader_, deadline_ns, !is_yield, is_yield};
 }
 
 Socket::Awaiter Socket::wait_writable(std::int64_t deadline_ns) {
@@ -209,28 +245,28 @@ void Socket::interrupt_read_once() {
 }
 
 Task<Status> Socket::write_all(std::span<const iovec> pieces, std::int64_t deadline_ns) {
-    // `pieces` outlives the task: callers await it at once.
     std::vector<iovec> rest;
+    std::string kept;
     std::span<const iovec> todo = pieces;
+    bool is_kept = false;
     for (;;) {
         const IoResult result = try_write(todo);
-        if (result.kind == IoResult::Kind::failed || result.kind == IoResult::Kind::closed) {
+        if (result.kind == IoResult::Kind::failed || result.kind == IoResult::Kind::closed)
             co_return fail(ErrorCode::io_error, "the peer closed the connection");
-        }
         std::size_t skip = result.bytes;
         while (!todo.empty() && skip >= todo.front().iov_len) {
             skip -= todo.front().iov_len;
             todo = todo.subspan(1);
         }
         if (todo.empty()) co_return Status{};
-        if (skip > 0) {
-            std::vector<iovec> copy(todo.begin(), todo.end());
-            copy.front().iov_base = static_cast<char*>(copy.front().iov_base) + skip;
-            copy.front().iov_len -= skip;
-            rest = std::move(copy);
+        if (!is_kept || skip > 0) {
+            rest = std::vector<iovec>(todo.begin(), todo.end());
+            rest.front().iov_base = static_cast<char*>(rest.front().iov_base) + skip;
+            rest.front().iov_len -= skip;
             todo = rest;
         }
         if (result.bytes > 0 && maybe_writable_) continue;
+        if (!std::exchange(is_kept, true)) keep_scratch(loop_, &rest, &kept);
         const Wake wake = co_await wait_writable(deadline_ns);
         if (wake == Wake::timed_out)
             co_return fail(ErrorCode::request_timeout, "the peer does not read");
@@ -275,17 +311,26 @@ Task<Status> Socket::handshake(std::int64_t deadline_ns) {
 
 bool Socket::is_idle_and_open() {
     if (is_peer_gone_ || is_interrupted_) return false;
-    if (maybe_readable_ && ssl_ != nullptr) {
-        // A TLS peer may have sent something that is not content (a session ticket); reading
-        // absorbs it.
-        char byte = 0;
-        return read_tls(&byte, 1).kind == IoResult::Kind::would_block && !is_peer_gone_;
+    if (!maybe_readable_) return true;
+    char byte = 0;
+    if (ssl_ != nullptr) {
+        // Looking absorbs what is not content (a session ticket) and leaves what is.
+        ERR_clear_error();
+        std::size_t n = 0;
+        if (SSL_peek_ex(ssl_, &byte, 1, &n) == 1) return false;
+        if (SSL_get_error(ssl_, 0) != SSL_ERROR_WANT_READ) {
+            is_peer_gone_ = true;
+            return false;
+        }
+    } else if (const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK); n >= 0 || errno != EAGAIN) {
+        return false;
     }
-    return !maybe_readable_;
+    maybe_readable_ = false;
+    return true;
 }
 
 void Socket::shutdown_write() {
-    if (ssl_ != nullptr) {
+    if (ssl_ != nullptr && SSL_is_init_finished(ssl_) == 1) {
         ERR_clear_error();
         SSL_shutdown(ssl_);
     }
@@ -293,6 +338,7 @@ void Socket::shutdown_write() {
 }
 
 void Socket::set_reset_on_close() {
+    is_reset_on_close_ = true;
     const linger reset{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/task.h"
@@ -23,8 +24,9 @@ struct IoResult {
     bool is_done() const { return kind == Kind::done; }
 };
 
-/// Told on the loop when the peer of a socket has gone (closed or reset) while somebody else is
-/// being waited for.
+/// Told on the loop when the peer of a socket has gone (closed, half-closed or reset) while
+/// somebody else is being waited for. Once per socket. Must not resume or destroy what uses the
+/// socket: it interrupts other waits (which resume later) or notes the fact.
 class PeerGoneListener {
   public:
     virtual void on_peer_gone() = 0;
@@ -62,8 +64,10 @@ class Socket {
         return wait_writable(deadline_ns);
     }
 
-    /// Writes everything. Errors: upstream_broken-like codes are the caller's to choose; here
-    /// io_error (peer gone), request_timeout (deadline), cancelled (interrupted).
+    /// Writes everything. What stands in the loop's scratch is copied before a wait; all else, and
+    /// the list of pieces itself, outlives the task. Errors: upstream_broken-like codes are the
+    /// caller's to choose; here io_error (peer gone), request_timeout (deadline), cancelled
+    /// (interrupted).
     Task<Status> write_all(std::span<const iovec> pieces, std::int64_t deadline_ns);
     Task<Status> handshake(std::int64_t deadline_ns);
 
@@ -72,10 +76,12 @@ class Socket {
     bool is_interrupted() const { return is_interrupted_; }
     /// Ends a wait for reading once with Wake::interrupted; the socket stays usable.
     void interrupt_read_once();
+    /// Takes back an interrupt_read_once() that no wait has met yet.
+    void forget_read_interrupt() { is_read_interrupt_pending_ = false; }
 
     bool is_peer_gone() const { return is_peer_gone_; }
     void set_peer_gone_listener(PeerGoneListener* listener) { listener_ = listener; }
-    /// True when nothing has arrived on an idle connection and the peer has not closed it.
+    /// True when no content has arrived and the peer has not closed the connection. Consumes none.
     bool is_idle_and_open();
 
     /// For a listening socket: accept() had nothing more.
@@ -83,7 +89,8 @@ class Socket {
     int fd() const { return fd_; }
 
     void shutdown_write();
-    /// Makes close() send a reset: the peer sees a broken connection, not a clean end.
+    /// Makes close() send a reset, and no TLS close notice: the peer sees a broken connection, not
+    /// a clean end.
     void set_reset_on_close();
     std::string peer_address() const;
 
@@ -106,11 +113,16 @@ class Socket {
         Waiter* waiter;
         std::int64_t deadline_ns;
         bool is_ready_now;
+        bool is_yield = false;  ///< ready, but it is the others' turn
         bool await_ready() const { return is_ready_now; }
         void await_suspend(std::coroutine_handle<> handle) const {
             waiter->handle = handle;
             waiter->wake = Wake::ready;
-            socket->loop_->timers().arm(waiter, deadline_ns);
+            if (is_yield) {
+                socket->loop_->wake_next_round(socket->token_);
+            } else {
+                socket->loop_->timers().arm(waiter, deadline_ns);
+            }
         }
         Wake await_resume() const {
             return socket->is_interrupted_ ? Wake::interrupted : waiter->wake;
@@ -133,6 +145,8 @@ class Socket {
     bool is_interrupted_ = false;
     bool tls_read_wants_write_ = false;
     bool is_read_interrupt_pending_ = false;
+    bool is_reset_on_close_ = false;
+    std::uint8_t reads_in_a_row_ = 0;  ///< waits for reading that found the socket ready
     PeerGoneListener* listener_ = nullptr;
     Waiter reader_, writer_;
 };

@@ -61,7 +61,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::string& ca_fil
     TG_ASSERT(out->context_ != nullptr);
     SSL_CTX_set_min_proto_version(out->context_, TLS1_2_VERSION);
     SSL_CTX_set_verify(out->context_, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_session_cache_mode(out->context_, SSL_SESS_CACHE_CLIENT);
+    // Connections are kept, not sessions: a cache that nobody looks into would only grow.
+    SSL_CTX_set_session_cache_mode(out->context_, SSL_SESS_CACHE_OFF);
     static constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     SSL_CTX_set_alpn_protos(out->context_, kHttp11, sizeof kHttp11);
     const int loaded = ca_file.empty()
@@ -89,10 +90,13 @@ ssl_st* TlsContext::new_client_connection(const std::string& host) const {
     SSL_set_connect_state(ssl);
     X509_VERIFY_PARAM* verify = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (X509_VERIFY_PARAM_set1_ip_asc(verify, host.c_str()) != 1) {
+    const bool has_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    const std::string bare = has_brackets ? host.substr(1, host.size() - 2) : host;
+    if (X509_VERIFY_PARAM_set1_ip_asc(verify, bare.c_str()) != 1) {
         ERR_clear_error();
-        SSL_set_tlsext_host_name(ssl, host.c_str());
-        SSL_set1_host(ssl, host.c_str());
+        TG_ASSERT(!bare.empty() &&
+                  SSL_set1_host(ssl, bare.c_str()) == 1);  // else any name would do
+        SSL_set_tlsext_host_name(ssl, bare.c_str());
     }
     return ssl;
 }
