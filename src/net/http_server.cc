@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
+#include <ctime>
 
 #include "base/log.h"
 #include "net/server_connection.h"
@@ -86,9 +86,26 @@ HttpServer::HttpServer(Loop* loop, int fd, HttpServerOptions options, HttpHandle
 
 HttpServer::~HttpServer() {
     TG_ASSERT(connections_ == 0);
+    if (!is_started_) ::close(fd_);
+}
+
+const std::string& HttpServer::date_line() {
+    if (loop_->now_ns() >= date_until_ns_) {
+        const UtcMicros now = system_clock().now();
+        const std::time_t seconds = now.micros / 1'000'000;
+        std::tm parts{};
+        ::gmtime_r(&seconds, &parts);
+        char text[64];
+        const std::size_t size =
+            std::strftime(text, sizeof text, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+        date_line_.assign(text, size);
+        date_until_ns_ = loop_->now_ns() + (1'000'000 - now.micros % 1'000'000) * 1000;
+    }
+    return date_line_;
 }
 
 void HttpServer::start() {
+    is_started_ = true;
     listener_ = std::make_unique<Socket>(loop_, fd_);
     loop_->spawn(accept_loop());
 }
@@ -160,7 +177,7 @@ Task<Status> ServerExchange::finish(std::vector<std::string_view>* pieces) {
 }
 Task<Status> ServerExchange::respond(int status, std::string_view header_lines,
                                      std::string_view body) {
-    // The views outlive the task: callers await it in the same expression.
+    // `body` outlives the task: callers await it in the same expression.
     connection_->begin(status, header_lines, Framing::content_length, body.size());
     return connection_->send_one(body);
 }

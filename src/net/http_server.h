@@ -17,14 +17,14 @@
 namespace tg {
 
 struct HttpServerOptions {
-    HttpLimits limits;
+    HttpLimits limits{};
     std::int64_t head_timeout_ms =
         10'000;  ///< from the first byte of a head (or the connection's start) to its end
     std::int64_t idle_timeout_ms = 75'000;   ///< between two requests
     std::int64_t body_timeout_ms = 30'000;   ///< between two pieces of a request body
     std::int64_t write_timeout_ms = 60'000;  ///< while the client does not read
     std::size_t connections_max = 20'000;    ///< per loop; more are closed at once
-    std::shared_ptr<TlsContext> tls;         ///< null: plain
+    std::shared_ptr<TlsContext> tls{};       ///< null: plain
 };
 
 class HttpServer;
@@ -59,6 +59,8 @@ class ServerExchange {
     void begin(int status, std::string_view header_lines, Framing framing,
                std::uint64_t length = 0);
     /// Sends pieces of the body with what is waiting, in one write where the socket takes it.
+    /// Pieces may stand in the loop's scratch; any other memory outlives the call. After an error,
+    /// and when the body's length is not the announced one (internal), the connection is broken.
     /// Errors: io_error (client gone), request_timeout (client does not read), cancelled.
     Task<Status> send(std::vector<std::string_view>* pieces);
     /// The same, and ends the message. `pieces` may be null.
@@ -118,13 +120,17 @@ class HttpServer {
   private:
     friend class ServerConnection;
     Task<void> accept_loop();
+    /// "date: ...\r\n", made anew every second.
+    const std::string& date_line();
     Loop* loop_;
     int fd_;
     std::shared_ptr<const HttpServerOptions> options_;
     HttpHandler* handler_;
     std::unique_ptr<Socket> listener_;
     std::size_t connections_ = 0;
-    bool is_draining_ = false;
+    bool is_started_ = false, is_draining_ = false;
+    std::string date_line_;
+    std::int64_t date_until_ns_ = 0;
     class ServerConnection* first_ = nullptr;
     Counters counters_;
 };

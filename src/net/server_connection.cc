@@ -1,5 +1,6 @@
 #include "net/server_connection.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace tg {
@@ -8,11 +9,23 @@ namespace {
 constexpr std::size_t kBodyBufferBytes = 64 * 1024;
 constexpr std::size_t kSkipBytesMax = 256 * 1024;
 constexpr std::size_t kKeptBufferBytes = 16 * 1024;
-constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
-constexpr std::int64_t kLingerMs = 2000;
+/// How long a client that was answered may go on sending what nobody reads: all in all, and between
+/// two pieces.
+constexpr std::int64_t kLingerMs = 30'000;
+constexpr std::int64_t kLingerIdleMs = 2'000;
 
 iovec to_iovec(std::string_view text) {
     return {const_cast<char*>(text.data()), text.size()};
+}
+
+bool has_date(std::string_view header_lines) {
+    for (std::size_t at = 0; at < header_lines.size();) {
+        if (equals_ignoring_case(header_lines.substr(at, 5), "date:")) return true;
+        const std::size_t end = header_lines.find('\n', at);
+        if (end == std::string_view::npos) break;
+        at = end + 1;
+    }
+    return false;
 }
 
 }  // namespace
@@ -53,7 +66,7 @@ Task<void> ServerConnection::run() {
         if (is_aborted_) co_return;
         if (!has_begun_) {
             co_await refuse({ErrorCode::internal, "the request was not answered"});
-            co_return;
+            break;
         }
         if (!is_finished_) {
             abort();
@@ -61,7 +74,8 @@ Task<void> ServerConnection::run() {
         }
         if (!is_body_read() && !co_await skip_body()) keeps_alive_ = false;
     }
-    if (!socket_.is_interrupted() && !socket_.is_peer_gone()) co_await linger();
+    // Only a client that was told something may still have to be given time to hear it.
+    if (has_begun_ && !is_aborted_) co_await linger();
 }
 
 Task<Status> ServerConnection::fill(std::int64_t deadline_ns) {
@@ -84,11 +98,14 @@ Task<bool> ServerConnection::read_request() {
     // What was pipelined behind the request before moves to the front.
     if (!is_request_released_) in_.erase(0, in_used_);
     in_used_ = 0;
+    if (in_.empty() && server_->is_draining_) co_return false;
     if (in_.empty() && in_.capacity() > kKeptBufferBytes) std::string().swap(in_);
     std::string().swap(body_);
     body_buffer_.reset();
     ready_pieces_.clear();
-    has_begun_ = is_finished_ = is_chunked_ = has_continued_ = is_request_released_ = false;
+    full_body_.reset();
+    has_begun_ = is_finished_ = is_bodyless_status_ = is_head_request_ = is_chunked_ =
+        has_continued_ = is_request_released_ = false;
     parser_.start_message();
 
     state_ = in_.empty() ? State::idle : State::busy;
@@ -106,8 +123,6 @@ Task<bool> ServerConnection::read_request() {
                 co_return false;
             }
             if (*progress == HttpParser::Progress::done) break;
-        } else if (server_->is_draining_) {
-            co_return false;
         }
         const Status status = co_await fill(until);
         if (status.ok()) continue;
@@ -118,9 +133,10 @@ Task<bool> ServerConnection::read_request() {
         }
         co_return false;
     }
-    in_used_ = parser_.consumed();
+    in_used_ = head_size_ = parser_.consumed();
     is_head_request_ = head().method() == "HEAD";
-    keeps_alive_ = head().is_keep_alive() && !server_->is_draining_ && !head().is_upgrade();
+    // An upgrade that is not followed is a request like any other; a tunnel is none.
+    keeps_alive_ = head().is_keep_alive() && !server_->is_draining_ && head().method() != "CONNECT";
     co_return true;
 }
 
@@ -157,8 +173,10 @@ Task<Result<bool>> ServerConnection::read_body(std::vector<std::string_view>* pi
         if (!body_buffer_) body_buffer_ = std::make_unique_for_overwrite<char[]>(kBodyBufferBytes);
         const IoResult result = socket_.try_read(body_buffer_.get(), kBodyBufferBytes);
         if (result.kind == IoResult::Kind::would_block) continue;
-        if (!result.is_done())
+        if (!result.is_done()) {
+            keeps_alive_ = false;
             co_return fail(ErrorCode::io_error, "the client closed the connection");
+        }
         const std::string_view bytes(body_buffer_.get(), result.bytes);
         const Result<HttpParser::Progress> progress = parser_.parse_body(bytes, &ready_pieces_);
         if (!progress.ok()) {
@@ -181,23 +199,22 @@ Task<Result<std::string_view>> ServerConnection::read_full_body(std::size_t max_
                     "the request body is larger than " + std::to_string(max_bytes) +
                         " bytes; send less, or raise limits.json_body_bytes");
     };
+    if (full_body_) co_return *full_body_;
     const std::optional<std::uint64_t> length = head().content_length();
     if (length && *length > max_bytes) co_return too_large();
-    if (length && in_.size() - in_used_ >= *length) {
+    if (length && in_used_ == head_size_ && in_.size() - in_used_ >= *length) {
         // All of it is in the buffer: no copy, only room for the padding.
         if (in_.capacity() < in_.size() + ServerExchange::kBodyPadding) {
             in_.reserve(in_.size() + ServerExchange::kBodyPadding);
             parser_.rebase(in_.data());
         }
         std::vector<std::string_view> pieces;
-        const std::size_t at = in_used_;
-        if (*length > 0) {
-            const Result<HttpParser::Progress> progress =
-                parser_.parse_body(std::string_view(in_).substr(at), &pieces);
-            if (!progress.ok()) co_return fail(progress.error());
-            in_used_ += parser_.consumed();
-        }
-        co_return std::string_view(in_).substr(at, *length);
+        const Result<HttpParser::Progress> progress =
+            parser_.parse_body(std::string_view(in_).substr(in_used_), &pieces);
+        if (!progress.ok()) co_return fail(progress.error());
+        in_used_ = head_size_ + *length;
+        full_body_ = std::string_view(in_).substr(head_size_, *length);
+        co_return *full_body_;
     }
     if (length) body_.reserve(*length + ServerExchange::kBodyPadding);
     std::vector<std::string_view> pieces;
@@ -212,7 +229,8 @@ Task<Result<std::string_view>> ServerConnection::read_full_body(std::size_t max_
     }
     body_buffer_.reset();
     body_.reserve(body_.size() + ServerExchange::kBodyPadding);
-    co_return std::string_view(body_);
+    full_body_ = body_;
+    co_return *full_body_;
 }
 
 void ServerConnection::release_request() {
@@ -231,10 +249,13 @@ void ServerConnection::begin(int status, std::string_view header_lines,
     TG_ASSERT(!has_begun_);
     has_begun_ = true;
     const bool is_old_client = head().is_http_1_0();
-    const bool has_body = status != 204 && status != 304;
-    is_chunked_ = framing == ServerExchange::Framing::chunked && has_body && !is_old_client;
+    is_bodyless_status_ = status == 204 || status == 304;
+    is_chunked_ =
+        framing == ServerExchange::Framing::chunked && !is_bodyless_status_ && !is_old_client;
     length_left_ = framing == ServerExchange::Framing::content_length ? length : UINT64_MAX;
-    if (framing == ServerExchange::Framing::chunked && is_old_client) keeps_alive_ = false;
+    const bool ends_at_close =
+        framing == ServerExchange::Framing::chunked && is_old_client && !omits_body();
+    if (ends_at_close || !will_read_rest()) keeps_alive_ = false;
     char number[24];
     out_.clear();
     out_.reserve(header_lines.size() + 128);
@@ -243,7 +264,7 @@ void ServerConnection::begin(int status, std::string_view header_lines,
     out_.append(" ").append(reason_phrase(status)).append("\r\n").append(header_lines);
     if (is_chunked_) {
         out_.append("transfer-encoding: chunked\r\n");
-    } else if (framing == ServerExchange::Framing::content_length && has_body) {
+    } else if (framing == ServerExchange::Framing::content_length && !is_bodyless_status_) {
         out_.append("content-length: ");
         out_.append(number, std::to_chars(number, number + sizeof number, length).ptr);
         out_.append("\r\n");
@@ -254,7 +275,14 @@ void ServerConnection::begin(int status, std::string_view header_lines,
     } else if (is_old_client) {
         out_.append("connection: keep-alive\r\n");
     }
+    if (!has_date(header_lines)) out_.append(server_->date_line());
     out_.append("\r\n");
+}
+
+bool ServerConnection::will_read_rest() const {
+    if (is_body_read()) return true;
+    if (head().expects_continue() && !has_continued_) return false;
+    return head().content_length().value_or(0) <= kSkipBytesMax;
 }
 
 Task<Status> ServerConnection::send(std::vector<std::string_view>* pieces, bool is_last) {
@@ -262,7 +290,7 @@ Task<Status> ServerConnection::send(std::vector<std::string_view>* pieces, bool 
     iov_.clear();
     if (!out_.empty()) iov_.push_back(to_iovec(out_));
     std::size_t size = 0;
-    if (pieces != nullptr && !is_head_request_) {
+    if (pieces != nullptr && !omits_body()) {
         for (const std::string_view piece : *pieces) size += piece.size();
     }
     if (size > 0) {
@@ -272,25 +300,32 @@ Task<Status> ServerConnection::send(std::vector<std::string_view>* pieces, bool 
             *end++ = '\n';
             iov_.push_back({chunk_line_, static_cast<std::size_t>(end - chunk_line_)});
         } else {
-            TG_ASSERT(size <= length_left_);
+            if (size > length_left_) return refuse_excess();
             if (length_left_ != UINT64_MAX) length_left_ -= size;
         }
         for (const std::string_view piece : *pieces) {
             if (!piece.empty()) iov_.push_back(to_iovec(piece));
         }
         if (is_chunked_) iov_.push_back(to_iovec(is_last ? "\r\n0\r\n\r\n" : "\r\n"));
-    } else if (is_last && is_chunked_ && !is_head_request_) {
+    } else if (is_last && is_chunked_ && !omits_body()) {
         iov_.push_back(to_iovec("0\r\n\r\n"));
     }
     return write_out(is_last);
 }
 
 Task<Status> ServerConnection::send_one(std::string_view body) {
-    std::vector<std::string_view> pieces{body};
-    co_return co_await send(&pieces, /*is_last=*/true);
+    one_piece_.assign(1, body);
+    return send(&one_piece_, /*is_last=*/true);
+}
+
+/// More than the announced length cannot be told to the client but by breaking the connection.
+Task<Status> ServerConnection::refuse_excess() {
+    abort();
+    co_return fail(ErrorCode::internal, "the answer is longer than its content-length");
 }
 
 Task<Status> ServerConnection::write_out(bool is_last) {
+    if (is_aborted_) co_return fail(ErrorCode::io_error, "the connection was given up");
     if (!iov_.empty()) {
         Status status = co_await socket_.write_all(iov_, deadline(options_->write_timeout_ms));
         if (!status.ok()) {
@@ -301,9 +336,11 @@ Task<Status> ServerConnection::write_out(bool is_last) {
     out_.clear();
     if (is_last) {
         is_finished_ = true;
-        // A length that was promised and not kept can only be told by breaking the connection.
-        if (!is_chunked_ && length_left_ != UINT64_MAX && length_left_ != 0 && !is_head_request_)
+        // Nor can less.
+        if (!is_chunked_ && length_left_ != UINT64_MAX && length_left_ != 0 && !omits_body()) {
             abort();
+            co_return fail(ErrorCode::internal, "the answer is shorter than its content-length");
+        }
         std::string().swap(out_);
     }
     co_return Status{};
@@ -323,7 +360,7 @@ Task<void> ServerConnection::refuse(Error error) {
     const std::string body = server_->handler_->error_body(status, error);
     begin(status, "content-type: application/json\r\n", ServerExchange::Framing::content_length,
           body.size());
-    if ((co_await send_one(body)).ok()) co_await linger();
+    (void)(co_await send_one(body)).ok();
 }
 
 Task<bool> ServerConnection::skip_body() {
@@ -343,15 +380,14 @@ Task<bool> ServerConnection::skip_body() {
 Task<void> ServerConnection::linger() {
     // Closing with unread bytes would reset the connection and could destroy the answer on its way
     // (RFC 9112 section 9.6).
+    if (socket_.is_interrupted() || socket_.is_peer_gone()) co_return;
     socket_.shutdown_write();
     const std::int64_t until = deadline(kLingerMs);
-    std::size_t total = 0;
-    while (total < kLingerBytesMax) {
-        if (co_await socket_.wait_readable(until) != Wake::ready) co_return;
+    while (loop()->now_ns() < until) {
+        const Wake wake = co_await socket_.wait_readable(std::min(until, deadline(kLingerIdleMs)));
+        if (wake != Wake::ready) co_return;
         const IoResult result = socket_.try_read(loop()->scratch(), Loop::kScratchBytes);
-        if (result.kind == IoResult::Kind::would_block) continue;
-        if (!result.is_done()) co_return;
-        total += result.bytes;
+        if (!result.is_done() && result.kind != IoResult::Kind::would_block) co_return;
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ class ServerConnection {
     void begin(int status, std::string_view header_lines, ServerExchange::Framing framing,
                std::uint64_t length);
     Task<Status> send(std::vector<std::string_view>* pieces, bool is_last);
+    /// `body` outlives the task.
     Task<Status> send_one(std::string_view body);
     bool has_begun() const { return has_begun_; }
     bool is_finished() const { return is_finished_; }
@@ -56,6 +58,10 @@ class ServerConnection {
     Task<void> linger();
     Task<Status> fill(std::int64_t deadline_ns);
     Task<Status> write_out(bool is_last);
+    Task<Status> refuse_excess();
+    /// Will the rest of the request's body be read, so that another request can follow?
+    bool will_read_rest() const;
+    bool omits_body() const { return is_head_request_ || is_bodyless_status_; }
 
     HttpServer* server_;
     std::shared_ptr<const HttpServerOptions> options_;
@@ -63,9 +69,12 @@ class ServerConnection {
     HttpParser parser_;
     std::string in_;           ///< head, what has arrived of the body, what was pipelined behind it
     std::size_t in_used_ = 0;  ///< bytes of in_ already parsed
-    std::string body_;         ///< a whole body that did not fit one read
+    std::size_t head_size_ = 0;
+    std::string body_;                           ///< a whole body that did not fit one read
+    std::optional<std::string_view> full_body_;  ///< what read_full_body() gave
     std::unique_ptr<char[]> body_buffer_;
     std::vector<std::string_view> ready_pieces_;
+    std::vector<std::string_view> one_piece_;
     std::string out_;  ///< head of the answer, until it is sent
     std::vector<iovec> iov_;
     char chunk_line_[20];
@@ -73,7 +82,7 @@ class ServerConnection {
     bool keeps_alive_ = true, has_begun_ = false, is_finished_ = false, is_aborted_ = false,
          is_chunked_ = false;
     bool has_continued_ = false, is_request_released_ = false;
-    bool is_head_request_ = false;
+    bool is_head_request_ = false, is_bodyless_status_ = false;
     std::uint64_t length_left_ = 0;
     ServerConnection* next_ = nullptr;
     ServerConnection** prev_ = nullptr;
