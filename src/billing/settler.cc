@@ -10,6 +10,8 @@
 namespace tg {
 namespace {
 
+/// Shortest time between two batches: a transaction costs more than a thousand events, and a second of lag is allowed.
+constexpr auto kBatchPause = std::chrono::milliseconds(300);
 constexpr std::int64_t kFollowTimeoutUs = 200'000;
 constexpr std::int64_t kRetryFirstMs = 100, kRetryMaxMs = 10'000;
 /// Records without an event (reservations) also take time to read: a batch ends after so many.
@@ -168,10 +170,14 @@ void Settler::Impl::follow() {
         const Lsn limit =
             is_last ? journal->durable_end() : journal->wait_for_more(position, kFollowTimeoutUs);
         const Lsn before = position;
+        if (!is_last && store && limit <= position) continue;
         const Result<std::int64_t> settled = settle_batch(limit);
         if (settled.ok()) {
             pause_ms = kRetryFirstMs;
             if (is_last && position == before) return;
+            if (is_last || *settled == static_cast<std::int64_t>(options.batch_events_max)) continue;
+            std::unique_lock lock(mutex);
+            wake.wait_for(lock, kBatchPause, [this] { return is_stopping.load(); });
             continue;
         }
         log_error("settle_failed", {{"error", name(settled.error().code)},

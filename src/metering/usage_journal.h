@@ -28,7 +28,7 @@ struct JournalOptions {
     std::uint32_t segment_bytes = 64U << 20;
     /// Shortest pause between two fdatasync calls: what a waiting writer may wait, and what a busy
     /// gate saves.
-    std::int64_t commit_interval_us = 1000;
+    std::int64_t commit_interval_us = 2000;
     enum class Sync : std::uint8_t { durable, relaxed } sync = Sync::durable;
     Clock* clock = nullptr;   ///< not owned; null is system_clock()
     JournalFs* fs = nullptr;  ///< not owned; null is the real file system (metering/journal_fs.h)
