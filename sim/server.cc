@@ -1,6 +1,11 @@
 #include "sim/server.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/log.h"
 #include "net/address.h"
@@ -27,6 +32,25 @@ HttpServerOptions server_options(std::shared_ptr<TlsContext> tls) {
 Result<int> listen_at(const SimOptions& options, std::uint16_t port) {
     TG_TRY(const SocketAddress address, parse_address(options.host + ":" + std::to_string(port)));
     return listen_on(address, kBacklog);
+}
+
+/// Loops share a port by SO_REUSEPORT, which would let a second process share it as well,
+/// unnoticed. A plain bind() tells.
+Status check_port_is_free(const SimOptions& options) {
+    if (options.port == 0) return {};
+    TG_TRY(const SocketAddress address,
+           parse_address(options.host + ":" + std::to_string(options.port)));
+    const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const int result =
+        ::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+    const int error = errno;
+    ::close(fd);
+    if (result == 0) return {};
+    return fail(ErrorCode::io_error, "cannot listen on " + address.text() + ": " +
+                                         std::strerror(error) +
+                                         "; choose another --port, or 0 for a free one");
 }
 
 }  // namespace
@@ -105,6 +129,7 @@ Status SimServer::start() {
     }
     if (!options.served_log.empty())
         TG_CHECK_OK(state_.served.open(options.served_log, options.served_log_sync));
+    TG_CHECK_OK(check_port_is_free(options));
     port_ = options.port;
     for (int i = 0; i < std::max(options.threads, 1); ++i) {
         TG_TRY(const int fd, listen_at(options, port_));

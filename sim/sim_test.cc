@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <simdjson.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 
 #include "sim/multipart.h"
@@ -707,6 +710,71 @@ TEST_F(SimTest, OutagesBeginAndEnd) {
     }
     EXPECT_TRUE(was_refused);
     EXPECT_EQ(client.post(kChat, chat("x")).status, 200);
+}
+
+/// Writes a certificate for 127.0.0.1, signed by itself, and its key.
+void write_certificate(const std::string& cert_file, const std::string& key_file) {
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"),
+                                                                  EVP_PKEY_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> cert(X509_new(), X509_free);
+    X509_set_version(cert.get(), X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert.get()), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert.get()), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3600);
+    X509_set_pubkey(cert.get(), key.get());
+    X509_NAME* name = X509_get_subject_name(cert.get());
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>("sim"), -1, -1, 0);
+    X509_set_issuer_name(cert.get(), name);
+    X509_EXTENSION* san =
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_add_ext(cert.get(), san, -1);
+    X509_EXTENSION_free(san);
+    X509_sign(cert.get(), key.get(), EVP_sha256());
+    const std::unique_ptr<std::FILE, decltype(&std::fclose)> out(std::fopen(cert_file.c_str(), "w"),
+                                                                 std::fclose);
+    const std::unique_ptr<std::FILE, decltype(&std::fclose)> key_out(
+        std::fopen(key_file.c_str(), "w"), std::fclose);
+    ASSERT_EQ(PEM_write_X509(out.get(), cert.get()), 1);
+    ASSERT_EQ(PEM_write_PrivateKey(key_out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr),
+              1);
+}
+
+TEST_F(SimTest, SpeaksTls) {
+    options_.tls_cert = directory_ + "/cert.pem";
+    options_.tls_key = directory_ + "/key.pem";
+    write_certificate(options_.tls_cert, options_.tls_key);
+    start();
+    const Result<std::shared_ptr<TlsContext>> trust = TlsContext::client(options_.tls_cert);
+    ASSERT_TRUE(trust.ok()) << trust.error().text();
+    TestClient client(server_->port(), *trust);
+    const Reply unary = client.post(kChat, chat("x"));
+    EXPECT_EQ(unary.status, 200) << unary.failure;
+    const Reply stream = client.post(kChat, chat("x", kStream));
+    EXPECT_TRUE(stream.is_whole) << stream.failure;
+    EXPECT_EQ(joined_content(stream), Json(unary.body).text("/choices/0/message/content"));
+    // A plain client is not understood.
+    EXPECT_NE(TestClient(server_->port()).post(kChat, chat("x")).status, 200);
+}
+
+TEST_F(SimTest, ABadCertificateIsTold) {
+    options_.tls_cert = directory_ + "/missing.pem";
+    options_.tls_key = options_.tls_cert;
+    SimServer server(options_, &clock_);
+    const Status status = server.start();
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().detail.find("missing.pem"), std::string::npos)
+        << status.error().text();
+}
+
+TEST_F(SimTest, APortInUseIsNotShared) {
+    start();
+    SimOptions second;
+    second.port = server_->port();
+    SimServer other(second, &clock_);
+    const Status status = other.start();
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().detail.find(std::to_string(second.port)), std::string::npos);
 }
 
 TEST_F(SimTest, SwitchesRefuseNonsense) {
