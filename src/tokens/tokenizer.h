@@ -22,9 +22,9 @@ struct EncodingChoice {
 EncodingChoice encoding_for_model(std::string_view model);
 
 /// Byte-level BPE, exact to tiktoken's encode_ordinary on any bytes (invalid UTF-8 as Python's
-/// errors="replace" gives U+FFFD). Special-token text is ordinary text. Linear-ish time (n log n
-/// inside one run) on any input. Immutable and thread-safe; counting allocates nothing after a
-/// thread's first call.
+/// errors="replace" gives U+FFFD). Special-token text is ordinary text. Linear time and a fixed 128
+/// kB of stack on any input. Immutable and thread-safe. Counting valid UTF-8 allocates nothing;
+/// invalid text is repaired in a buffer of the thread first, kept between calls up to 256 kB.
 class Tokenizer {
   public:
     virtual ~Tokenizer() = default;
@@ -36,8 +36,8 @@ class Tokenizer {
     virtual std::string_view token_bytes(std::uint32_t id) const = 0;
 };
 
-/// The vocabularies embedded in the binary; the first call for an encoding builds its tables (tens
-/// of ms). Never fails.
+/// The vocabularies embedded in the binary, used where they lie: no time to load, no memory of their
+/// own. Never fails.
 const Tokenizer& tokenizer(Encoding encoding);
 
 }  // namespace tg
