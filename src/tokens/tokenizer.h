@@ -36,8 +36,8 @@ class Tokenizer {
     virtual std::string_view token_bytes(std::uint32_t id) const = 0;
 };
 
-/// The vocabularies embedded in the binary, used where they lie: no time to load, no memory of their
-/// own. Never fails.
+/// The vocabularies embedded in the binary, used where they lie: no time to load, no memory of
+/// their own. Never fails.
 const Tokenizer& tokenizer(Encoding encoding);
 
 }  // namespace tg
