@@ -14,7 +14,7 @@ CREATE TABLE usage_dimensions (
 );
 
 -- Append-only, in journal order, without secondary indexes: a random key would cost seven times the insert. A call is found by
--- the time in its id, see settle_batches.
+-- the time in its id, see usage_chunks.
 CREATE TABLE usage_events (
     sequence BIGINT PRIMARY KEY,
     id_high BIGINT NOT NULL,
@@ -45,14 +45,23 @@ CREATE TABLE usage_events (
     upstream_request_id TEXT NOT NULL
 );
 
--- One row a transaction of the settler: which events it wrote, from where in the journal, and their times.
-CREATE TABLE settle_batches (
+-- Stretches of events, in order and without gaps: which sequences a stretch holds, what part of the journal they came from
+-- (events lie in [from_lsn, to_lsn)), and when their calls started. The last one grows until it is full.
+CREATE TABLE usage_chunks (
     first_sequence BIGINT PRIMARY KEY,
     last_sequence BIGINT NOT NULL,
     from_lsn BIGINT NOT NULL,
     to_lsn BIGINT NOT NULL,
     first_started_ms BIGINT NOT NULL,
     last_started_ms BIGINT NOT NULL
+);
+
+-- The zone that cut a customer's days, from the event first_sequence on. A change of zone leaves what is settled as it is.
+CREATE TABLE usage_zones (
+    customer_id INTEGER NOT NULL,
+    first_sequence BIGINT NOT NULL,
+    time_zone TEXT NOT NULL,
+    PRIMARY KEY (customer_id, first_sequence)
 );
 
 -- One row: how far the journal has been settled. Written with what was settled.
@@ -76,6 +85,7 @@ CREATE TABLE usage_daily (
     estimated BIGINT NOT NULL,
     unconfirmed BIGINT NOT NULL,
     unpriced BIGINT NOT NULL,
+    fallback BIGINT NOT NULL,
     input_tokens BIGINT NOT NULL,
     cached_tokens BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,
@@ -115,6 +125,7 @@ CREATE TABLE usage_daily_end_users (
     estimated BIGINT NOT NULL,
     unconfirmed BIGINT NOT NULL,
     unpriced BIGINT NOT NULL,
+    fallback BIGINT NOT NULL,
     input_tokens BIGINT NOT NULL,
     cached_tokens BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,

@@ -14,7 +14,7 @@ CREATE TABLE usage_dimensions (
 ) STRICT;
 
 -- Append-only, in journal order, without secondary indexes: a random key would cost seven times the insert. A call is found by
--- the time in its id, see settle_batches.
+-- the time in its id, see usage_chunks.
 CREATE TABLE usage_events (
     sequence INTEGER PRIMARY KEY,
     id_high INTEGER NOT NULL,
@@ -45,8 +45,9 @@ CREATE TABLE usage_events (
     upstream_request_id TEXT NOT NULL
 ) STRICT;
 
--- One row a transaction of the settler: which events it wrote, from where in the journal, and their times.
-CREATE TABLE settle_batches (
+-- Stretches of events, in order and without gaps: which sequences a stretch holds, what part of the journal they came from
+-- (events lie in [from_lsn, to_lsn)), and when their calls started. The last one grows until it is full.
+CREATE TABLE usage_chunks (
     first_sequence INTEGER PRIMARY KEY,
     last_sequence INTEGER NOT NULL,
     from_lsn INTEGER NOT NULL,
@@ -54,6 +55,14 @@ CREATE TABLE settle_batches (
     first_started_ms INTEGER NOT NULL,
     last_started_ms INTEGER NOT NULL
 ) STRICT;
+
+-- The zone that cut a customer's days, from the event first_sequence on. A change of zone leaves what is settled as it is.
+CREATE TABLE usage_zones (
+    customer_id INTEGER NOT NULL,
+    first_sequence INTEGER NOT NULL,
+    time_zone TEXT NOT NULL,
+    PRIMARY KEY (customer_id, first_sequence)
+) STRICT, WITHOUT ROWID;
 
 -- One row: how far the journal has been settled. Written with what was settled.
 CREATE TABLE settle_position (
@@ -76,6 +85,7 @@ CREATE TABLE usage_daily (
     estimated INTEGER NOT NULL,
     unconfirmed INTEGER NOT NULL,
     unpriced INTEGER NOT NULL,
+    fallback INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL,
     cached_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
@@ -115,6 +125,7 @@ CREATE TABLE usage_daily_end_users (
     estimated INTEGER NOT NULL,
     unconfirmed INTEGER NOT NULL,
     unpriced INTEGER NOT NULL,
+    fallback INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL,
     cached_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,

@@ -40,6 +40,27 @@ Status check_project(SqlConnection& store, const CustomerRow& customer, const st
                                           "'; see: tollgate project list");
 }
 
+Status check_terms(const BillTerms& terms) {
+    constexpr std::int64_t kRateMaxE8 = 1'000'000 * 100'000'000LL;
+    if (terms.usd_cny_e8 <= 0 || terms.usd_cny_e8 > kRateMaxE8) {
+        return fail(ErrorCode::invalid_config,
+                    "the exchange rate " + format_scaled(terms.usd_cny_e8, 8, 2) +
+                        " CNY per USD cannot be; it must be above 0 and at most 1,000,000");
+    }
+    if (terms.vat_ppm < 0 || terms.vat_ppm > 1'000'000) {
+        return fail(ErrorCode::invalid_config, "a VAT of " + format_scaled(terms.vat_ppm, 4, 0) +
+                                                   "% cannot be; it must be from 0 to 100%");
+    }
+    return {};
+}
+
+/// The code of a project, or its number when the store does not have it: money never vanishes for
+/// lack of a name.
+std::string project_code(const SqlRow& row, int code, int id) {
+    if (!row.is_null(code)) return std::string(row.text(code));
+    return "(project " + std::to_string(row.integer(id)) + ")";
+}
+
 std::int32_t day_number(UtcMicros local_midnight_as_utc) {
     return static_cast<std::int32_t>(local_midnight_as_utc.micros / 86'400'000'000);
 }
@@ -66,15 +87,14 @@ Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_
                   std::int32_t last_day, Bill* bill) {
     return store.query(
         "SELECT p.code, p.department, p.environment, d.model, d.provider, u.meter, u.tier, "
-        "u.currency, u.price_nano, SUM(u.quantity) FROM "
-        "usage_daily_lines u JOIN usage_dimensions d ON d.id = u.dimension_id JOIN projects p ON "
-        "p.id = u.project_id WHERE u.customer_id = ? "
-        "AND u.local_day >= ? AND u.local_day <= ? AND u.price_nano >= 0 GROUP BY p.code, "
-        "p.department, p.environment, d.model, d.provider, "
+        "u.currency, u.price_nano, SUM(u.quantity), u.project_id FROM usage_daily_lines u JOIN "
+        "usage_dimensions d ON d.id = u.dimension_id LEFT JOIN projects p ON p.id = u.project_id "
+        "WHERE u.customer_id = ? AND u.local_day >= ? AND u.local_day <= ? AND u.price_nano >= 0 "
+        "GROUP BY u.project_id, p.code, p.department, p.environment, d.model, d.provider, "
         "u.meter, u.tier, u.currency, u.price_nano",
         {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
             BillLine line;
-            line.project = row.text(0);
+            line.project = project_code(row, 0, 10);
             line.department = row.text(1);
             line.environment = row.text(2);
             line.model = row.text(3);
@@ -93,7 +113,7 @@ Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_
 void add_up(const BillLine& line, BillTotal* total) {
     total->usd_cents += line.usd_cents;
     total->cny_fen += line.cny_fen;
-    if (line.currency == Currency::usd) total->exact_usd += line.exact;
+    (line.currency == Currency::usd ? total->exact_usd : total->exact_cny) += line.exact;
 }
 
 /// Tax of the whole, then each project's share by largest remainder (ties: in order of code), so
@@ -133,6 +153,7 @@ void keep_project(const std::string& code, Bill* bill) {
 
 Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, YearMonth month,
                         const BillTerms& terms, std::optional<std::string> project) {
+    TG_CHECK_OK(check_terms(terms));
     TG_TRY(const CustomerRow customer, find_customer(store, customer_code));
     if (project) TG_CHECK_OK(check_project(store, customer, *project));
     TG_TRY(const TimeZone zone, TimeZone::load(customer.time_zone));
@@ -155,22 +176,24 @@ Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, Ye
 
     TG_CHECK_OK(read_lines(store, customer, first_day, last_day, &bill));
     std::ranges::sort(bill.lines, [](const BillLine& a, const BillLine& b) {
-        return std::tie(a.project, a.model, a.provider, a.tier, a.meter, a.price) <
-               std::tie(b.project, b.model, b.provider, b.tier, b.meter, b.price);
+        return std::tie(a.project, a.model, a.provider, a.tier, a.meter, a.currency, a.price) <
+               std::tie(b.project, b.model, b.provider, b.tier, b.meter, b.currency, b.price);
     });
     std::map<std::string, BillTotal> projects;
     for (const BillLine& line : bill.lines) add_up(line, &projects[line.project]);
     TG_CHECK_OK(store.query(
-        "SELECT p.code, SUM(u.requests), SUM(u.unpriced), SUM(u.estimated), SUM(u.unconfirmed) "
-        "FROM usage_daily u JOIN projects p ON p.id = "
+        "SELECT p.code, u.project_id, SUM(u.requests), SUM(u.unpriced), SUM(u.estimated), "
+        "SUM(u.unconfirmed), SUM(u.fallback) FROM usage_daily u LEFT JOIN projects p ON p.id = "
         "u.project_id WHERE u.customer_id = ? AND u.local_day >= ? AND u.local_day <= ? GROUP BY "
-        "p.code",
+        "u.project_id, p.code",
         {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
-            projects[std::string(row.text(0))].requests += row.integer(1);
-            if (project && row.text(0) != *project) return true;
-            bill.unpriced_events += row.integer(2);
-            bill.estimated_events += row.integer(3);
-            bill.unconfirmed_events += row.integer(4);
+            const std::string code = project_code(row, 0, 1);
+            projects[code].requests += row.integer(2);
+            if (project && code != *project) return true;
+            bill.unpriced_events += row.integer(3);
+            bill.estimated_events += row.integer(4);
+            bill.unconfirmed_events += row.integer(5);
+            bill.fallback_events += row.integer(6);
             return true;
         }));
     for (auto& [code, total] : projects) {
@@ -180,12 +203,13 @@ Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, Ye
         bill.total.usd_cents += total.usd_cents;
         bill.total.cny_fen += total.cny_fen;
         bill.total.exact_usd += total.exact_usd;
+        bill.total.exact_cny += total.exact_cny;
     }
     add_tax(&bill);
     if (project) keep_project(*project, &bill);
     TG_CHECK_OK(store.query(
         "SELECT DISTINCT price_version FROM usage_daily_versions WHERE customer_id = ? AND "
-        "local_day >= ? AND local_day <= ? ORDER BY price_version",
+        "local_day >= ? AND local_day <= ? AND price_version > 0 ORDER BY price_version",
         {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
             bill.price_versions.push_back(static_cast<std::uint32_t>(row.integer(0)));
             return true;

@@ -40,7 +40,7 @@ struct BillTotal {
     std::int64_t usd_cents = 0, cny_fen = 0;  ///< sums of the lines
     std::int64_t vat_fen = 0;    ///< customer: of cny_fen, half-up; project: its share of that
     std::int64_t total_fen = 0;  ///< cny_fen + vat_fen
-    Femto exact_usd;
+    Femto exact_usd, exact_cny;  ///< of the lines in that currency, before rounding
 };
 
 /// The bill of a customer and month: BILL-{customer}-{YYYYMM}. Months are cut in the customer's
@@ -54,6 +54,7 @@ struct Bill {
     std::vector<BillTotal> projects;
     BillTotal total;
     std::int64_t unpriced_events = 0, estimated_events = 0, unconfirmed_events = 0;
+    std::int64_t fallback_events = 0;  ///< priced by the rule for models the book does not know
     std::vector<std::uint32_t> price_versions;
 };
 inline constexpr std::string_view kRoundingRule =
@@ -63,12 +64,16 @@ inline constexpr std::string_view kRoundingRule =
     "that they add up";
 
 /// Draft of a month from the roll-ups. `project` (a code) keeps only that project's lines; its
-/// totals are the same as in the customer's bill. Errors: not_found (customer, project).
+/// totals are the same as in the customer's bill. Errors: not_found (customer, project),
+/// invalid_config (terms).
 Result<Bill> draft_bill(SqlConnection& store, std::string_view customer, YearMonth month,
                         const BillTerms& terms, std::optional<std::string> project = std::nullopt);
 
+/// For people in a terminal.
 std::string bill_as_table(const Bill& bill);
 std::string bill_as_json(const Bill& bill);
+/// The lines, for spreadsheets. Of a cell that would be run as a formula, or that begins with an
+/// apostrophe, an apostrophe in front is not part of the text.
 std::string bill_as_csv(const Bill& bill);
 
 }  // namespace tg

@@ -1,17 +1,20 @@
 #include "billing/settler.h"
 
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <thread>
 
 #include "base/log.h"
-#include "billing/internal/settle_batch.h"
+#include "billing/internal/dimension_table.h"
+#include "billing/internal/event_rater.h"
 #include "billing/internal/settle_writer.h"
+#include "billing/internal/usage_sums.h"
+#include "billing/internal/zone_table.h"
 
 namespace tg {
 namespace {
 
-/// Shortest time between two batches: a transaction costs more than a thousand events, and a second of lag is allowed.
-constexpr auto kBatchPause = std::chrono::milliseconds(300);
 constexpr std::int64_t kFollowTimeoutUs = 200'000;
 constexpr std::int64_t kRetryFirstMs = 100, kRetryMaxMs = 10'000;
 /// Records without an event (reservations) also take time to read: a batch ends after so many.
@@ -21,30 +24,48 @@ constexpr std::size_t kRecordsPerEvent = 4;
 
 struct Settler::Impl {
     explicit Impl(SettlerOptions o)
-        : options(std::move(o)), rater(options.catalogue_of), zones(options.default_time_zone) {}
+        : options(std::move(o)),
+          clock(options.clock != nullptr ? *options.clock : system_clock()),
+          rater(options.catalogue_of),
+          zones(options.default_time_zone) {}
+
+    /// What a batch has read so far; `stop` is why it ended early.
+    struct Batch {
+        Chunk chunk;
+        std::uint64_t unpriced = 0;
+        std::size_t records = 0;
+        Status stop;
+    };
 
     Status connect();
     void disconnect();
-    Result<std::int64_t> settle_batch(Lsn limit);
-    Result<BatchRow> write_events(Lsn limit, std::uint64_t* unpriced);
+    Result<Batch> settle_batch(Lsn limit);
+    Status write_batch(Lsn limit, JournalRecord* first, Batch* batch);
+    Status write_events(Lsn limit, JournalRecord* record, Batch* batch);
+    Status write_event(const UsageEvent& event, const Rated& rated, Batch* batch);
+    void note(const Batch& batch);
     void follow();
+    /// Until the time is over or stop() is called.
+    void pause(std::chrono::milliseconds time);
 
     SettlerOptions options;
+    const Clock& clock;
     EventRater rater;
     ZoneTable zones;
     DimensionTable dimensions;
     std::unique_ptr<SqlConnection> store;
     std::unique_ptr<JournalReader> reader;
+    EventWriter writer;
     UsageSums sums;
     std::map<std::uint32_t, std::vector<std::int64_t>> recent;
-    std::int64_t next_sequence = 1;
-    Lsn position;
+    SettlePosition position;
+    Chunk chunk;
 
     UsageJournal* journal = nullptr;
     std::thread thread;
-    std::atomic<bool> is_stopping{false};
     mutable std::mutex mutex;
     std::condition_variable wake;
+    bool is_stopping = false;
     SettlerStats stats;
 };
 
@@ -55,151 +76,193 @@ Settler::~Settler() {
 
 Status Settler::Impl::connect() {
     if (store) return {};
-    TG_TRY(std::unique_ptr<SqlConnection> opened, open_store(options.store_url));
-    TG_CHECK_OK(opened->query("SELECT lsn, next_sequence FROM settle_position", {},
-                              [this](const SqlRow& row) {
-                                  position = Lsn{static_cast<std::uint64_t>(row.integer(0))};
-                                  next_sequence = row.integer(1);
-                                  return false;
-                              }));
+    TG_TRY(std::unique_ptr<SqlConnection> opened, options.open(options.store_url));
+    TG_CHECK_OK(prepare_sums(*opened));
+    TG_TRY(position, read_position(*opened));
+    TG_TRY(chunk, last_chunk(*opened));
     TG_CHECK_OK(dimensions.load(*opened));
-    TG_CHECK_OK(zones.refresh(*opened));
-    TG_TRY(reader, JournalReader::open(options.journal_directory, position));
+    TG_CHECK_OK(zones.load(*opened));
+    TG_TRY(reader, JournalReader::open(options.journal_directory, position.lsn));
     store = std::move(opened);
     const std::lock_guard lock(mutex);
-    stats.position = position;
+    stats.position = position.lsn;
     return {};
 }
 
+/// What is kept in memory about the store holds only while all goes well: it is read again.
 void Settler::Impl::disconnect() {
+    writer = EventWriter();
     reader.reset();
     store.reset();
 }
 
-/// Reads and writes one batch of events in the open transaction; sums them up on the way.
-Result<BatchRow> Settler::Impl::write_events(Lsn limit, std::uint64_t* unpriced) {
-    sums.clear();
-    recent.clear();
-    BatchRow batch{.first_sequence = next_sequence,
-                   .last_sequence = next_sequence - 1,
-                   .from = position,
-                   .to = position};
-    std::unique_ptr<SqlConnection::BulkInsert> insert;
-    JournalRecord record;
-    std::size_t records = 0, events = 0;
-    while (events < options.batch_events_max &&
-           records < options.batch_events_max * kRecordsPerEvent) {
-        TG_TRY(const bool has_record, reader->next(&record, limit));
-        if (!has_record) break;
-        ++records;
-        batch.to = record.end;
-        if (record.kind != RecordKind::settled) continue;
-        const UsageEvent& event = record.event;
-        TG_TRY(const EventRater::Rated* rated, rater.rate(event));
-        if (!zones.knows(event.payer.customer)) TG_CHECK_OK(zones.refresh(*store));
-        EventRow row{.sequence = batch.last_sequence + 1, .event = &event, .rated = rated};
-        row.day = zones.local_day(event.payer.customer, event.ended_at);
-        if (!insert || !dimensions.knows(event)) {
-            // COPY owns the connection while it runs: a new dimension is inserted between two of
-            // them.
-            if (insert) TG_CHECK_OK(insert->finish());
-            insert.reset();
-            TG_CHECK_OK(dimensions.add(*store, event));
-            TG_TRY(insert, begin_events(*store));
+Status Settler::Impl::write_event(const UsageEvent& event, const Rated& rated, Batch* batch) {
+    const CustomerId customer = event.payer.customer;
+    EventRow row{.sequence = batch->chunk.last_sequence + 1, .dimension = dimensions.find(event)};
+    // A bulk insert owns the connection while it runs: what else is needed comes between two.
+    if (row.dimension == 0 || !zones.knows(customer)) {
+        TG_CHECK_OK(writer.finish());
+        if (row.dimension == 0) {
+            TG_TRY(row.dimension, dimensions.add(*store, event));
         }
-        row.dimension = dimensions.id_of(event);
-        TG_CHECK_OK(write_event(*insert, row));
-        sums.add(event, *rated, row.dimension, row.day);
-        recent[event.payer.customer.get()].push_back(row.sequence);
-        if (!rated->is_priced) ++*unpriced;
-        const std::int64_t started_ms = event.id.time_ms();
-        batch.first_started_ms =
-            events == 0 ? started_ms : std::min(batch.first_started_ms, started_ms);
-        batch.last_started_ms = std::max(batch.last_started_ms, started_ms);
-        batch.last_sequence = row.sequence;
-        ++events;
+        if (!zones.knows(customer)) TG_CHECK_OK(zones.refresh(*store));
+        if (!zones.knows(customer)) zones.add_unknown(customer);
     }
-    if (insert) TG_CHECK_OK(insert->finish());
-    return batch;
+    if (!writer.is_open()) TG_CHECK_OK(writer.open(*store));
+    row.day = zones.local_day(customer, row.sequence, event.ended_at);
+    TG_CHECK_OK(writer.write(row, event, rated));
+    sums.add(event, rated, row.dimension, row.day);
+    recent[customer.get()].push_back(row.sequence);
+    if (!rated.is_priced) ++batch->unpriced;
+    Chunk& written = batch->chunk;
+    const std::int64_t started_ms = event.id.time_ms();
+    written.first_started_ms =
+        written.events() == 0 ? started_ms : std::min(written.first_started_ms, started_ms);
+    written.last_started_ms = std::max(written.last_started_ms, started_ms);
+    written.last_sequence = row.sequence;
+    return {};
 }
 
-Result<std::int64_t> Settler::Impl::settle_batch(Lsn limit) {
-    TG_CHECK_OK(connect());
-    std::uint64_t unpriced = 0;
-    BatchRow batch;
-    const auto write_all = [&]() -> Status {
-        TG_TRY(Transaction transaction, Transaction::begin(*store));
-        TG_TRY(batch, write_events(limit, &unpriced));
-        if (batch.to == position) return {};
+/// From `record`, which has been read, to the end of the batch. What ends it before its size, such
+/// as damage in the journal, is in `batch->stop`, so that the events before it are kept.
+Status Settler::Impl::write_events(Lsn limit, JournalRecord* record, Batch* batch) {
+    const auto size = static_cast<std::int64_t>(options.batch_events_max);
+    for (;;) {
+        if (record->kind == RecordKind::settled) {
+            const Result<const Rated*> rated = rater.rate(record->event);
+            if (!rated.ok()) {
+                batch->stop = fail(rated.error());
+                break;
+            }
+            TG_CHECK_OK(write_event(record->event, **rated, batch));
+        }
+        batch->chunk.to = record->end;
+        ++batch->records;
+        if (batch->chunk.events() >= size ||
+            batch->records >= options.batch_events_max * kRecordsPerEvent) {
+            break;
+        }
+        const Result<bool> has_record = reader->next(record, limit);
+        if (!has_record.ok()) batch->stop = fail(has_record.error());
+        if (!has_record.ok() || !*has_record) break;
+    }
+    return writer.finish();
+}
+
+Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch) {
+    TG_TRY(Transaction transaction, Transaction::begin(*store));
+    TG_CHECK_OK(claim_position(*store, position));
+    TG_CHECK_OK(zones.refresh(*store));
+    sums.clear();
+    recent.clear();
+    TG_CHECK_OK(write_events(limit, first, batch));
+    if (batch->records == 0) return {};
+    Chunk joined = chunk;
+    if (batch->chunk.events() > 0) {
         TG_CHECK_OK(write_sums(*store, sums));
         TG_CHECK_OK(write_recent(*store, recent));
-        TG_CHECK_OK(write_batch(*store, batch));
-        return transaction.commit();
-    };
-    if (Status status = write_all(); !status.ok()) {
+        TG_CHECK_OK(zones.record(*store));
+    }
+    TG_TRY(joined, write_chunk(*store, chunk, batch->chunk));
+    TG_CHECK_OK(transaction.commit());
+    chunk = joined;
+    position = {batch->chunk.to, batch->chunk.last_sequence + 1};
+    return {};
+}
+
+/// One transaction, or none when the journal has nothing new.
+Result<Settler::Impl::Batch> Settler::Impl::settle_batch(Lsn limit) {
+    TG_CHECK_OK(connect());
+    Batch batch;
+    batch.chunk = {.first_sequence = position.next_sequence,
+                   .last_sequence = position.next_sequence - 1,
+                   .from = position.lsn,
+                   .to = position.lsn};
+    JournalRecord record;
+    const Result<bool> has_record = reader->next(&record, limit);
+    Status status = has_record.ok() ? Status{} : fail(has_record.error());
+    if (status.ok() && !*has_record) return batch;
+    if (status.ok()) status = write_batch(limit, &record, &batch);
+    if (status.ok() && batch.records > 0) note(batch);
+    if (status.ok()) status = batch.stop;
+    if (!status.ok()) {
         disconnect();
         return fail(std::move(status).error());
     }
-    position = batch.to;
-    next_sequence = batch.last_sequence + 1;
-    const std::int64_t events = batch.last_sequence - batch.first_sequence + 1;
+    return batch;
+}
+
+void Settler::Impl::note(const Batch& batch) {
     const std::lock_guard lock(mutex);
-    stats.position = position;
-    stats.events += static_cast<std::uint64_t>(events);
-    stats.batches += events > 0 ? 1 : 0;
-    stats.unpriced += unpriced;
+    stats.position = position.lsn;
+    stats.events += static_cast<std::uint64_t>(batch.chunk.events());
+    stats.batches += batch.chunk.events() > 0 ? 1 : 0;
+    stats.unpriced += batch.unpriced;
     stats.last_error.clear();
-    return events;
 }
 
 Result<std::int64_t> Settler::settle_until(Lsn limit) {
     std::int64_t total = 0;
     for (;;) {
-        const Lsn before = impl_->position;
-        const bool was_connected = impl_->store != nullptr;
-        TG_TRY(const std::int64_t events, impl_->settle_batch(limit));
-        total += events;
-        if (was_connected && impl_->position == before) return total;
+        TG_TRY(const Impl::Batch batch, impl_->settle_batch(limit));
+        total += batch.chunk.events();
+        if (batch.records == 0) return total;
     }
 }
 
+void Settler::Impl::pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, time, [this] { return is_stopping; });
+}
+
 void Settler::Impl::follow() {
-    std::int64_t pause_ms = kRetryFirstMs;
+    std::int64_t retry_ms = kRetryFirstMs;
     for (;;) {
-        const bool is_last = is_stopping.load();
-        const Lsn limit =
-            is_last ? journal->durable_end() : journal->wait_for_more(position, kFollowTimeoutUs);
-        const Lsn before = position;
-        if (!is_last && store && limit <= position) continue;
-        const Result<std::int64_t> settled = settle_batch(limit);
+        bool is_last = false;
+        {
+            const std::lock_guard lock(mutex);
+            is_last = is_stopping;
+        }
+        const Lsn limit = is_last ? journal->durable_end()
+                                  : journal->wait_for_more(position.lsn, kFollowTimeoutUs);
+        const std::int64_t started_ns = clock.monotonic_ns();
+        const Result<Batch> settled = settle_batch(limit);
         if (settled.ok()) {
-            pause_ms = kRetryFirstMs;
-            if (is_last && position == before) return;
-            if (is_last || *settled == static_cast<std::int64_t>(options.batch_events_max)) continue;
-            std::unique_lock lock(mutex);
-            wake.wait_for(lock, kBatchPause, [this] { return is_stopping.load(); });
+            retry_ms = kRetryFirstMs;
+            if (is_last && settled->records == 0) return;
+            const bool is_full =
+                settled->chunk.events() >= static_cast<std::int64_t>(options.batch_events_max);
+            if (!is_last && !is_full && settled->records > 0) {
+                const std::int64_t took_ms = (clock.monotonic_ns() - started_ns) / 1'000'000;
+                pause(std::chrono::milliseconds(options.batch_interval_ms - took_ms));
+            }
             continue;
         }
         log_error("settle_failed", {{"error", name(settled.error().code)},
                                     {"detail", settled.error().detail},
-                                    {"retry_ms", pause_ms}});
-        std::unique_lock lock(mutex);
-        stats.last_error = settled.error().text();
+                                    {"retry_ms", retry_ms}});
+        {
+            const std::lock_guard lock(mutex);
+            stats.last_error = settled.error().text();
+        }
         if (is_last) return;
-        wake.wait_for(lock, std::chrono::milliseconds(pause_ms),
-                      [this] { return is_stopping.load(); });
-        pause_ms = std::min(pause_ms * 2, kRetryMaxMs);
+        pause(std::chrono::milliseconds(retry_ms));
+        retry_ms = std::min(retry_ms * 2, kRetryMaxMs);
     }
 }
 
 void Settler::start(UsageJournal* journal) {
     impl_->journal = journal;
+    impl_->is_stopping = false;
     impl_->thread = std::thread([this] { impl_->follow(); });
 }
 
 void Settler::stop() {
     if (!impl_->thread.joinable()) return;
-    impl_->is_stopping.store(true);
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->is_stopping = true;
+    }
     impl_->wake.notify_all();
     impl_->thread.join();
 }

@@ -4,7 +4,7 @@
 #include <array>
 #include <map>
 
-#include "billing/internal/settle_batch.h"
+#include "billing/internal/usage_text.h"
 #include "metering/usage_event.h"
 
 namespace tg {
@@ -181,20 +181,20 @@ Result<std::vector<StoredEvent>> recent_events(SqlConnection& store, CustomerId 
     if (count < 1 || count > 100)
         return fail(ErrorCode::invalid_request, "between 1 and 100 recent calls can be asked for");
     std::vector<StoredEvent> out;
-    TG_CHECK_OK(read_events(
-        store,
-        std::string(kEventSelect) + "JOIN recent_calls r ON r.sequence = e.sequence WHERE "
-                                    "r.customer_id = ? ORDER BY e.sequence DESC LIMIT ?",
-        {std::int64_t{customer.get()}, std::int64_t{count}}, &out));
+    TG_CHECK_OK(read_events(store,
+                            std::string(kEventSelect) +
+                                "JOIN recent_calls r ON r.sequence = e.sequence WHERE "
+                                "r.customer_id = ? ORDER BY e.sequence DESC LIMIT ?",
+                            {std::int64_t{customer.get()}, std::int64_t{count}}, &out));
     return out;
 }
 
 Result<StoredEvent> find_event(SqlConnection& store, const RequestId& id) {
-    // The id tells when the call started, the batches where calls of that time are: no index on ids
+    // The id tells when the call started, the chunks where calls of that time are: no index on ids
     // is needed.
     std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
     TG_CHECK_OK(
-        store.query("SELECT first_sequence, last_sequence FROM settle_batches WHERE "
+        store.query("SELECT first_sequence, last_sequence FROM usage_chunks WHERE "
                     "first_started_ms <= ? AND last_started_ms >= ?",
                     {id.time_ms(), id.time_ms()}, [&](const SqlRow& row) {
                         ranges.emplace_back(row.integer(0), row.integer(1));

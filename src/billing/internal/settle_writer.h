@@ -1,37 +1,65 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
-#include "billing/internal/settle_batch.h"
+#include "billing/internal/usage_sums.h"
 #include "metering/usage_journal.h"
 #include "store/sql.h"
 
 namespace tg {
 
-/// What a batch writes, all inside the caller's transaction.
 inline constexpr std::size_t kRecentCalls = 100;
+/// A chunk that holds so many events is full; the batch that fills it may bring more.
+inline constexpr std::int64_t kChunkEvents = 20'000;
+
+/// Where the settler stands in the journal and in usage_events.
+struct SettlePosition {
+    Lsn lsn;
+    std::int64_t next_sequence = 1;
+    friend bool operator==(const SettlePosition&, const SettlePosition&) = default;
+};
+Result<SettlePosition> read_position(SqlConnection& store);
+/// Takes the position for the caller's transaction. Errors: conflict when it is not `expected`.
+Status claim_position(SqlConnection& store, const SettlePosition& expected);
 
 struct EventRow {
     std::int64_t sequence = 0;
-    const UsageEvent* event = nullptr;
-    const EventRater::Rated* rated = nullptr;
     std::uint32_t dimension = 0;
     std::int32_t day = 0;
 };
-Result<std::unique_ptr<SqlConnection::BulkInsert>> begin_events(SqlConnection& store);
-Status write_event(SqlConnection::BulkInsert& insert, const EventRow& row);
+/// Rows of usage_events. While one is open the connection takes nothing else.
+class EventWriter {
+  public:
+    bool is_open() const { return insert_ != nullptr; }
+    Status open(SqlConnection& store);
+    Status write(const EventRow& row, const UsageEvent& event, const Rated& rated);
+    Status finish();
+
+  private:
+    std::unique_ptr<SqlConnection::BulkInsert> insert_;
+    std::string usage_, end_user_, request_id_;
+};
+
+/// Once a connection, before the first transaction: tables of its own in which sums are collected.
+Status prepare_sums(SqlConnection& store);
+/// Adds to the roll-ups.
 Status write_sums(SqlConnection& store, const UsageSums& sums);
-/// Sequences of each customer, ascending.
+/// Sequences of each customer, ascending; keeps the newest.
 Status write_recent(SqlConnection& store,
                     const std::map<std::uint32_t, std::vector<std::int64_t>>& recent);
 
-struct BatchRow {
-    std::int64_t first_sequence = 0, last_sequence = -1;  ///< last < first: a batch without events
+/// A row of usage_chunks; without events last_sequence is first_sequence - 1.
+struct Chunk {
+    std::int64_t first_sequence = 1, last_sequence = 0;
     Lsn from, to;
     std::int64_t first_started_ms = 0, last_started_ms = 0;
+    std::int64_t events() const { return last_sequence - first_sequence + 1; }
 };
-/// Also moves the position. Errors: conflict when another settler has moved it.
-Status write_batch(SqlConnection& store, const BatchRow& batch);
+/// The last one; when there is none, one that nothing has been written to.
+Result<Chunk> last_chunk(SqlConnection& store);
+/// Joins `batch` to the last chunk, or makes it the next one when that is full; moves the position.
+Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& batch);
 
 }  // namespace tg

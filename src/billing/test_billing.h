@@ -1,0 +1,165 @@
+#pragma once
+// For tests: customers, a journal with events, price books, and a settler over a store of one
+// dialect. Needs GoogleTest; never included by product code.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "billing/settler.h"
+#include "identity/test_identity.h"
+#include "metering/test_journal.h"
+#include "rating/catalogue.h"
+
+namespace tg {
+
+/// "2.50" dollars per million tokens.
+inline NanoPerM test_price(std::string_view per_m) {
+    return {static_cast<std::int64_t>(*parse_scaled(per_m, 9))};
+}
+
+inline ModelPrice test_model(std::string model, std::string_view input, std::string_view output,
+                             Currency currency = Currency::usd) {
+    ModelPrice price;
+    price.model = std::move(model);
+    price.provider = "openai";
+    price.currency = currency;
+    price.components = {{Meter::input, test_price(input)}, {Meter::output, test_price(output)}};
+    return price;
+}
+
+class TestBooks {
+  public:
+    explicit TestBooks(Dialect dialect, JournalOptions::Sync sync = JournalOptions::Sync::relaxed)
+        : identity(dialect) {
+        publish(1, {test_model("gpt-4o", "2.50", "10"), test_model("gpt-4o-mini", "0.15", "0.60"),
+                    test_model("qwen-max", "2.4", "9.6", Currency::cny)});
+        JournalOptions options;
+        options.directory = directory.path();
+        options.segment_bytes = 1U << 20;
+        options.sync = sync;
+        journal = must_open(options);
+    }
+
+    void publish(std::uint32_t version, std::vector<ModelPrice> prices,
+                 UnknownModelRule unknown = {}) {
+        auto built =
+            Catalogue::build(PriceVersionId(version), std::move(prices), std::move(unknown));
+        ASSERT_TRUE(built.ok()) << built.error().text();
+        catalogues[version] = std::move(*built);
+    }
+    std::function<Result<std::shared_ptr<const Catalogue>>(PriceVersionId)> catalogue_of() const {
+        return [this](PriceVersionId version) -> Result<std::shared_ptr<const Catalogue>> {
+            const auto found = catalogues.find(version.get());
+            if (found == catalogues.end()) return fail(ErrorCode::not_found, "no such version");
+            return found->second;
+        };
+    }
+
+    /// Customer 'acme' with project 'chat' and a key, made when first asked for.
+    Payer payer(const std::string& customer = "acme", const std::string& project = "chat",
+                const std::string& time_zone = "Asia/Shanghai") {
+        Payer& out = payers[{customer, project}];
+        if (out.customer) return out;
+        auto known = identity.identity.customer(customer);
+        if (!known.ok()) {
+            known =
+                identity.identity
+                    .create_customer(
+                        {.code = customer, .name = "Customer " + customer, .time_zone = time_zone},
+                        identity.change())
+                    .value()
+                    .value;
+        }
+        out.customer = known->id;
+        out.project = identity.project(out.customer, project).id;
+        out.key = identity.key(out.project).key.id;
+        return out;
+    }
+
+    /// A plain call at `at` ("2026-03-05T10:00:00Z"); texts view literals or what outlives
+    /// append().
+    UsageEvent event(std::string_view at = "2026-03-05T10:00:00Z",
+                     std::string_view model = "gpt-4o") {
+        UsageEvent out;
+        out.ended_at = parse_rfc3339(at).value();
+        out.started_at = {out.ended_at.micros - 1'000'000};
+        out.id = {static_cast<std::uint64_t>(out.started_at.micros / 1000) << 16 | 0x7000,
+                  ++next_id};
+        out.payer = payer();
+        out.endpoint = Endpoint::chat_completions;
+        out.source = UsageSource::provider;
+        out.http_status = 200;
+        out.price_version = PriceVersionId(1);
+        out.first_byte_ms = 250;
+        out.model = model;
+        out.upstream_model = model;
+        out.deployment = "east";
+        out.provider = "openai";
+        out.region = "eu";
+        out.upstream_request_id = "req-1";
+        out.usage[Meter::input] = 1000;
+        out.usage[Meter::output] = 100;
+        return out;
+    }
+    Lsn append(const UsageEvent& event) {
+        ReservedRecord record;
+        record.id = event.id;
+        record.payer = event.payer;
+        record.started_at = event.started_at;
+        record.model = event.model;
+        end = journal->settle(must_reserve(*journal, record), event);
+        return end;
+    }
+    Lsn append_abandoned() {
+        ReservedRecord record;
+        record.id = {1, ++next_id};
+        end = journal->abandon(must_reserve(*journal, record), kTestTime);
+        return end;
+    }
+
+    SettlerOptions settler_options() const {
+        SettlerOptions options;
+        options.journal_directory = directory.path();
+        options.store_url = identity.store.url();
+        options.catalogue_of = catalogue_of();
+        return options;
+    }
+    std::int64_t settle() { return settle(settler_options()); }
+    std::int64_t settle(SettlerOptions options) {
+        Settler settler(std::move(options));
+        const Result<std::int64_t> settled = settler.settle_until(kNoLimit);
+        EXPECT_TRUE(settled.ok()) << (settled.ok() ? "" : settled.error().text());
+        return settled.ok() ? *settled : -1;
+    }
+
+    TestStore& store() { return identity.store; }
+    SqlConnection& connection() { return identity.store.connection(); }
+    /// The rows of a query as text: "1|acme\n2|other\n".
+    std::string rows(std::string_view sql, int columns) {
+        std::string out;
+        const Status read = connection().query(sql, {}, [&](const SqlRow& row) {
+            for (int i = 0; i < columns; ++i) {
+                if (i > 0) out += '|';
+                out += row.text(i);
+            }
+            out += '\n';
+            return true;
+        });
+        EXPECT_TRUE(read.ok()) << (read.ok() ? "" : read.error().text());
+        return out;
+    }
+
+    TestIdentity identity;
+    TempDirectory directory;
+    std::unique_ptr<UsageJournal> journal;
+    std::map<std::uint32_t, std::shared_ptr<const Catalogue>> catalogues;
+    std::map<std::pair<std::string, std::string>, Payer> payers;
+    std::uint64_t next_id = 0;
+    Lsn end;  ///< of what has been appended
+};
+
+}  // namespace tg

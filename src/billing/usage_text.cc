@@ -1,0 +1,49 @@
+#include "billing/internal/usage_text.h"
+
+#include <charconv>
+
+#include "base/utf8.h"
+
+namespace tg {
+
+void write_usage_text(const Usage& usage, std::string* out) {
+    out->clear();
+    char number[24];
+    for (int i = 0; i < kMeterCount; ++i) {
+        const auto meter = static_cast<Meter>(i);
+        if (usage[meter] == 0) continue;
+        if (!out->empty()) out->push_back(',');
+        out->append(name(meter)).push_back(':');
+        out->append(number, std::to_chars(number, number + sizeof number, usage[meter]).ptr);
+    }
+}
+
+Result<Usage> parse_usage_text(std::string_view text) {
+    Usage usage;
+    const auto bad = [](std::string_view item) {
+        return fail(ErrorCode::corrupt_data,
+                    "'" + std::string(item) + "' in the usage of an event is no 'meter:quantity'");
+    };
+    while (!text.empty()) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        const std::string_view item = text.substr(0, comma);
+        text.remove_prefix(std::min(comma + 1, text.size()));
+        const std::size_t colon = item.find(':');
+        if (colon == std::string_view::npos) return bad(item);
+        const Result<Meter> meter = parse_meter(item.substr(0, colon));
+        if (!meter.ok()) return bad(item);
+        const std::string_view digits = item.substr(colon + 1);
+        const char* const end = digits.data() + digits.size();
+        const auto parsed = std::from_chars(digits.data(), end, usage[*meter]);
+        if (parsed.ec != std::errc{} || parsed.ptr != end) return bad(item);
+    }
+    return usage;
+}
+
+std::string_view storable(std::string_view text, std::string* scratch) {
+    if (is_storable_text(text)) return text;
+    make_storable(text, scratch);
+    return *scratch;
+}
+
+}  // namespace tg
