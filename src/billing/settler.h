@@ -18,7 +18,7 @@ struct SettlerOptions {
     std::size_t batch_events_max = 20'000;
     /// Shortest time from one batch of the thread to the next, unless a batch was full: the
     /// roll-ups of few events cost almost what those of many do.
-    std::int64_t batch_interval_ms = 200;
+    std::int64_t batch_interval_ms = 300;
     Clock* clock = nullptr;  ///< null is system_clock()
     /// The price book of a version, for rating events of the past; asked once a version and kept.
     /// Errors: not_found when there is no such version (its events are unpriced); after any other,
