@@ -15,9 +15,14 @@ int main(int argc, char** argv) {
     tg::add_check_config_command(app, &context);
     tg::add_identity_commands(app, &context);
     tg::add_price_commands(app, &context);
+#ifdef TG_HAS_JOURNAL_TEXT
     tg::add_journal_commands(app, &context);
+#endif
     tg::add_usage_commands(app, &context);
     tg::add_billing_commands(app, &context);
+#ifdef TG_HAS_VERIFY
+    tg::add_verify_command(app, &context);
+#endif
     CLI11_PARSE(app, argc, argv);
     return context.exit_code;
 }

@@ -116,6 +116,7 @@ Status Server::start_workers() {
     options.bootstrap_token = config_.admin_token;
     options.clock = shared_.clock;
     options.default_time_zone = config_.default_time_zone;
+    options.terms = {.usd_cny_e8 = config_.usd_cny_e8, .vat_ppm = config_.vat_ppm};
 
     // A change made through the API holds when its answer is sent.
     options.on_directory_changed = [this](SqlConnection& store) -> Status {
