@@ -16,8 +16,9 @@ constexpr std::string_view kOpenApiPath = "/admin/v1/openapi.yaml";
 const std::vector<Route>& all_routes() {
     static const std::vector<Route> kRoutes = [] {
         std::vector<Route> out;
-        for (const auto& list : {customer_routes(), project_routes(), key_routes(),
-                                 admin_token_routes(), audit_routes()}) {
+        for (const auto& list :
+             {customer_routes(), project_routes(), key_routes(), admin_token_routes(),
+              price_routes(), usage_routes(), event_routes(), bill_routes(), audit_routes()}) {
             out.insert(out.end(), list.begin(), list.end());
         }
         return out;

@@ -45,7 +45,9 @@ void write_multipliers(JsonWriter& json, const ModelPrice& price) {
     }
 }
 
-void write_price(JsonWriter& json, const ModelPrice& price) {
+}  // namespace
+
+void write_model_price(JsonWriter& json, const ModelPrice& price) {
     json.begin_object().field("model", price.model).field("provider", price.provider);
     json.field("currency", code(price.currency))
         .field("valid_from", format_rfc3339(price.valid_from));
@@ -63,6 +65,8 @@ void write_price(JsonWriter& json, const ModelPrice& price) {
     write_multipliers(json, price);
     json.end_object();
 }
+
+namespace {
 
 // --- reading
 // -----------------------------------------------------------------------------------------------------------
@@ -209,7 +213,7 @@ std::string export_prices(std::span<const ModelPrice> prices) {
     json.begin_object().field("format", kFormat).key("prices").begin_array();
     for (const ModelPrice& price : prices) {
         out += prices.data() == &price ? "\n" : "";
-        write_price(json, price);
+        write_model_price(json, price);
         out += "\n";
     }
     json.end_array().end_object();

@@ -462,7 +462,8 @@ Result<PriceProposal> PriceStore::set_price(const PriceEdit& edit, const Proposa
 }
 
 Result<PriceVersionId> PriceStore::publish(const PriceProposal& proposal, Approval approval,
-                                           std::string_view note, UtcMicros now) {
+                                           std::string_view note, UtcMicros now,
+                                           const std::function<Status(PriceVersionId)>& record) {
     if (approval == Approval::not_given && proposal.diff.needs_approval()) {
         return fail(ErrorCode::conflict,
                     "these changes need approval: " + proposal.diff.approval_text() +
@@ -497,6 +498,7 @@ Result<PriceVersionId> PriceStore::publish(const PriceProposal& proposal, Approv
              static_cast<std::int64_t>(prices.size())}));
     (void)inserted;
     TG_CHECK_OK(write_changes(*connection_, stored, prices, version));
+    if (record) TG_CHECK_OK(record(version));
     TG_CHECK_OK(transaction.commit());
     return version;
 }

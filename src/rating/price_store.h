@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,9 +101,11 @@ class PriceStore {
     /// Makes the proposal the latest version, in one transaction, and returns its number; the same
     /// number as before when it changes nothing. Errors: conflict when approval is needed and not
     /// given, naming why, or when another version has been published meanwhile; invalid_request
-    /// when the book is not valid.
+    /// when the book is not valid. `record`, when given, runs inside that transaction (an audit
+    /// entry); its error undoes the publication.
     Result<PriceVersionId> publish(const PriceProposal& proposal, Approval approval,
-                                   std::string_view note, UtcMicros now);
+                                   std::string_view note, UtcMicros now,
+                                   const std::function<Status(PriceVersionId)>& record = {});
 
   private:
     Result<std::vector<ModelPrice>> book_of(PriceVersionId version);  ///< empty for version 0

@@ -47,6 +47,10 @@ std::span<const Route> customer_routes();
 std::span<const Route> project_routes();
 std::span<const Route> key_routes();
 std::span<const Route> admin_token_routes();
+std::span<const Route> price_routes();
+std::span<const Route> usage_routes();
+std::span<const Route> event_routes();
+std::span<const Route> bill_routes();
 std::span<const Route> audit_routes();
 
 ApiReply json_reply(int status, std::string body);
