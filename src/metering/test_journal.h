@@ -11,6 +11,7 @@
 #include <iterator>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "metering/internal/segment.h"
@@ -79,6 +80,73 @@ inline UsageEvent test_event(std::uint64_t n) {
     event.usage[Meter::cache_read] = 128;
     event.usage[Meter::output] = 77;
     return event;
+}
+
+/// The real file system with faults on request. Syncs are counted; fast ones do nothing, for tests
+/// of many openings.
+class TestFs final : public JournalFs {
+  public:
+    enum class Syncs : std::uint8_t { real, fast };
+    explicit TestFs(Syncs syncs = Syncs::fast) : syncs_(syncs) {}
+
+    int allocate(int fd, std::uint64_t bytes) override {
+        ++allocations;
+        const int error = allocation_error;
+        return error != 0 ? error : JournalFs::allocate(fd, bytes);
+    }
+    int sync(int fd) override {
+        const int number = ++syncs;
+        if (sync_error != 0 && number >= fail_from_sync) return sync_error;
+        {
+            std::unique_lock lock(mutex_);
+            if (is_held_) {
+                ++held_;
+                changed_.notify_all();
+                changed_.wait(lock, [&] { return !is_held_; });
+                --held_;
+            }
+        }
+        return syncs_ == Syncs::fast ? 0 : JournalFs::sync(fd);
+    }
+    int sync_directory(int fd) override {
+        return syncs_ == Syncs::fast ? 0 : JournalFs::sync_directory(fd);
+    }
+
+    /// From now on no sync returns until release().
+    void hold() {
+        const std::lock_guard lock(mutex_);
+        is_held_ = true;
+    }
+    void wait_until_held() {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return held_ > 0; }));
+    }
+    void release() {
+        const std::lock_guard lock(mutex_);
+        is_held_ = false;
+        changed_.notify_all();
+    }
+
+    std::atomic<int> allocation_error{0}, sync_error{0}, fail_from_sync{0};
+    std::atomic<int> allocations{0}, syncs{0};
+
+  private:
+    const Syncs syncs_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_held_ = false;
+    int held_ = 0;
+};
+
+/// Gives other threads the processor until `condition` holds; false after a minute.
+template <typename Condition>
+bool eventually(const Condition& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::yield();
+    }
+    return true;
 }
 
 /// A record without views into anything.
@@ -190,6 +258,13 @@ inline Reservation must_reserve(UsageJournal& journal, const ReservedRecord& rec
     }
 }
 
+/// What a kill -9 at this moment would leave: the files as they are, with nothing of `journal`'s
+/// memory.
+inline void copy_journal(const std::string& from, const std::string& to) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to);
+}
+
 using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes read_file(const std::string& path) {
@@ -197,7 +272,9 @@ inline Bytes read_file(const std::string& path) {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 inline void write_file(const std::string& path, const Bytes& bytes) {
-    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    // A new file: ext4 syncs one that replaces its own content, which would make thousands of cases slow.
+    std::filesystem::remove(path);
+    std::ofstream out(path, std::ios::binary);
     out.write(reinterpret_cast<const char*>(bytes.data()),
               static_cast<std::streamsize>(bytes.size()));
 }
