@@ -332,6 +332,12 @@ void RecordBuffer::seal(std::uint64_t sequence, UtcMicros recorded_at) {
     std::memcpy(bytes_.data(), &header, sizeof header);
 }
 
+void fix_frame_crc(std::uint8_t* frame) {
+    FrameHeader header = frame_header(frame);
+    header.crc = crc_of(header, crc32c(frame + kFrameBytes, header.length - kFrameBytes));
+    std::memcpy(frame, &header, sizeof header);
+}
+
 const char* check_frame(const std::uint8_t* frame, std::uint64_t available) {
     if (available < kFrameBytes) return "the file ends within a record";
     const FrameHeader header = frame_header(frame);

@@ -28,8 +28,10 @@ Result<JournalLock> JournalLock::take(const std::string& directory) {
                         "; stop that process, or give this one a journal directory of its own");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(fd.get(), 0) != 0 ||
-        ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    // Shortened after writing, not emptied before: ext4 syncs a file that was emptied and written
+    // anew.
+    if (::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()) ||
+        ::ftruncate(fd.get(), static_cast<off_t>(pid.size())) != 0) {
         return fail(io_error("cannot write", path, errno));
     }
     return JournalLock(std::move(fd));

@@ -11,14 +11,14 @@
 #include <iterator>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "metering/internal/segment.h"
+#include "metering/test_records.h"
 #include "metering/usage_journal.h"
 
 namespace tg {
-
-inline constexpr UtcMicros kTestTime{1'764'000'000'000'000};
 
 class TempDirectory {
   public:
@@ -36,49 +36,71 @@ class TempDirectory {
     std::string path_;
 };
 
-inline RequestId test_id(std::uint64_t n) {
-    return {static_cast<std::uint64_t>(kTestTime.micros / 1000) << 16 | 7, n};
-}
+/// The real file system with faults on request. Syncs are counted; fast ones do nothing, for tests
+/// of many openings.
+class TestFs final : public JournalFs {
+  public:
+    enum class Syncs : std::uint8_t { real, fast };
+    explicit TestFs(Syncs syncs = Syncs::fast) : syncs_(syncs) {}
 
-inline ReservedRecord test_reserved(std::uint64_t n) {
-    ReservedRecord record;
-    record.id = test_id(n);
-    record.payer = {CustomerId(7), ProjectId(70), KeyId(700)};
-    record.started_at = {kTestTime.micros + static_cast<std::int64_t>(n)};
-    record.endpoint = Endpoint::chat_completions;
-    record.price_version = PriceVersionId(3);
-    record.estimated_input_tokens = 1000 + static_cast<std::int64_t>(n);
-    record.estimated_output_tokens = 256;
-    record.model = "gpt-4o-mini";
-    record.deployment = "eu-1";
-    record.provider = "openai";
-    record.region = "eu-west";
-    record.end_user = "user-42";
-    return record;
-}
+    int allocate(int fd, std::uint64_t bytes) override {
+        ++allocations;
+        const int error = allocation_error;
+        return error != 0 ? error : JournalFs::allocate(fd, bytes);
+    }
+    int sync(int fd) override {
+        const int number = ++syncs;
+        if (sync_error != 0 && number >= fail_from_sync) return sync_error;
+        {
+            std::unique_lock lock(mutex_);
+            if (is_held_) {
+                ++held_;
+                changed_.notify_all();
+                changed_.wait(lock, [&] { return !is_held_; });
+                --held_;
+            }
+        }
+        return syncs_ == Syncs::fast ? 0 : JournalFs::sync(fd);
+    }
+    int sync_directory(int fd) override {
+        return syncs_ == Syncs::fast ? 0 : JournalFs::sync_directory(fd);
+    }
 
-inline UsageEvent test_event(std::uint64_t n) {
-    UsageEvent event;
-    event.id = test_id(n);
-    event.payer = {CustomerId(7), ProjectId(70), KeyId(700)};
-    event.started_at = {kTestTime.micros + static_cast<std::int64_t>(n)};
-    event.ended_at = {event.started_at.micros + 900'000};
-    event.endpoint = Endpoint::chat_completions;
-    event.source = UsageSource::provider;
-    event.http_status = 200;
-    event.price_version = PriceVersionId(3);
-    event.first_byte_ms = 321;
-    event.model = "gpt-4o-mini";
-    event.upstream_model = "gpt-4o-mini-2024-07-18";
-    event.deployment = "eu-1";
-    event.provider = "openai";
-    event.region = "eu-west";
-    event.end_user = "user-42";
-    event.upstream_request_id = "req_0123456789abcdef";
-    event.usage[Meter::input] = 900 + static_cast<std::int64_t>(n);
-    event.usage[Meter::cache_read] = 128;
-    event.usage[Meter::output] = 77;
-    return event;
+    /// From now on no sync returns until release().
+    void hold() {
+        const std::lock_guard lock(mutex_);
+        is_held_ = true;
+    }
+    void wait_until_held() {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return held_ > 0; }));
+    }
+    void release() {
+        const std::lock_guard lock(mutex_);
+        is_held_ = false;
+        changed_.notify_all();
+    }
+
+    std::atomic<int> allocation_error{0}, sync_error{0}, fail_from_sync{0};
+    std::atomic<int> allocations{0}, syncs{0};
+
+  private:
+    const Syncs syncs_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_held_ = false;
+    int held_ = 0;
+};
+
+/// Gives other threads the processor until `condition` holds; false after a minute.
+template <typename Condition>
+bool eventually(const Condition& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::yield();
+    }
+    return true;
 }
 
 /// A record without views into anything.
@@ -190,6 +212,13 @@ inline Reservation must_reserve(UsageJournal& journal, const ReservedRecord& rec
     }
 }
 
+/// What a kill -9 at this moment would leave: the files as they are, with nothing of `journal`'s
+/// memory.
+inline void copy_journal(const std::string& from, const std::string& to) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to);
+}
+
 using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes read_file(const std::string& path) {
@@ -197,7 +226,10 @@ inline Bytes read_file(const std::string& path) {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 inline void write_file(const std::string& path, const Bytes& bytes) {
-    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    // A new file: ext4 syncs one that replaces its own content, which would make thousands of cases
+    // slow.
+    std::filesystem::remove(path);
+    std::ofstream out(path, std::ios::binary);
     out.write(reinterpret_cast<const char*>(bytes.data()),
               static_cast<std::streamsize>(bytes.size()));
 }

@@ -118,6 +118,9 @@ class RecordBuffer {
     std::uint8_t kind_ = 0;
 };
 
+/// Makes the checksum of a record with an altered header or payload right again; for tests and
+/// fuzzing.
+void fix_frame_crc(std::uint8_t* frame);
 /// Null when the first bytes of `frame` are a whole record with a right checksum; else what is
 /// wrong.
 const char* check_frame(const std::uint8_t* frame, std::uint64_t available);
