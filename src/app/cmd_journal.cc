@@ -36,8 +36,8 @@ void add_journal_commands(CLI::App& app, CommandContext* context) {
     verify_command->callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const JournalSummary summary, verify_journal(directory->empty() ? config.journal_dir() : *directory));
-            print_text(summary.text());
-            if (!summary.ok()) context->exit_code = 1;
+            print_text(to_json(summary) + "\n");
+            if (!summary.is_sound()) context->exit_code = 1;
             return {};
         });
     });

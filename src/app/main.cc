@@ -15,9 +15,7 @@ int main(int argc, char** argv) {
     tg::add_check_config_command(app, &context);
     tg::add_identity_commands(app, &context);
     tg::add_price_commands(app, &context);
-#ifdef TG_HAS_JOURNAL_TEXT
     tg::add_journal_commands(app, &context);
-#endif
     tg::add_usage_commands(app, &context);
     tg::add_billing_commands(app, &context);
 #ifdef TG_HAS_VERIFY
