@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -51,7 +52,11 @@ Result<HttpUrl> parse_url(std::string_view url) {
             return bad();
         authority = authority.substr(0, colon);
     }
-    if (authority.empty() || authority.find_first_of("@ \r\n") != std::string_view::npos)
+    if (authority.empty() || authority.find_first_of("@?# \r\n") != std::string_view::npos)
+        return bad();
+    const bool is_v6 = authority.front() == '[';
+    if (is_v6 ? authority.find(']') != authority.size() - 1
+              : authority.find_first_of("[]:") != std::string_view::npos)
         return bad();
     out.host = authority;
     return out;
@@ -70,6 +75,7 @@ void ClientConnection::start_response(bool is_head) {
     if (!is_head_released_) in_.erase(0, in_used_);
     in_used_ = 0;
     is_head_done_ = is_head_released_ = has_received_ = false;
+    is_head_request_ = is_head;
     parser_.start_message();
     parser_.set_no_body(is_head);
 }
@@ -86,6 +92,7 @@ Task<Result<const HttpHead*>> ClientConnection::read_head(std::int64_t deadline_
                 in_.erase(0, in_used_);
                 in_used_ = 0;
                 parser_.start_message();
+                parser_.set_no_body(is_head_request_);
                 continue;
             }
         }
@@ -156,7 +163,8 @@ Task<Result<bool>> ClientConnection::read_body(std::vector<std::string_view>* pi
 
 bool ClientConnection::is_reusable() {
     return is_head_done_ && parser_.is_message_complete() && parser_.head().is_keep_alive() &&
-           !has_extra_ && in_used_ == in_.size() && socket_.is_idle_and_open();
+           parser_.head().status() != 101 && !has_extra_ && in_used_ == in_.size() &&
+           socket_.is_idle_and_open();
 }
 
 void ClientConnection::release_head() {
@@ -171,32 +179,69 @@ ClientPool::ClientPool(Loop* loop, BlockingPool* blocking, Origin origin, Option
 
 ClientPool::~ClientPool() = default;
 
-Task<Result<std::vector<SocketAddress>>> ClientPool::addresses() {
+/// Waits for look_up(), which takes as long as the system's resolver likes, no longer than its
+/// deadline.
+struct ClientPool::AddressWait final : Timer {
+    AddressWait(ClientPool* p, std::int64_t deadline) : pool(p), deadline_ns(deadline) {}
+    bool await_ready() const { return !pool->is_resolving_; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+        handle = waiter;
+        pool->waiting_.push_back(this);
+        pool->loop_->timers().arm(this, deadline_ns);
+    }
+    void await_resume() const {}
+    void on_timer() override {
+        std::erase(pool->waiting_, this);
+        handle.resume();
+    }
+    ClientPool* pool;
+    std::int64_t deadline_ns;
+    std::coroutine_handle<> handle;
+};
+
+Task<Result<std::vector<SocketAddress>>> ClientPool::addresses(std::int64_t deadline_ns) {
     if (loop_->now_ns() < resolved_until_ns_) co_return resolved_;
-    const std::string numeric =
-        (origin_.host.find(':') != std::string::npos && origin_.host[0] != '[')
-            ? "[" + origin_.host + "]"
-            : origin_.host;
+    const bool is_bare_v6 = origin_.host.find(':') != std::string::npos && origin_.host[0] != '[';
+    const std::string numeric = is_bare_v6 ? "[" + origin_.host + "]" : origin_.host;
     if (Result<SocketAddress> address = parse_address(numeric + ":" + std::to_string(origin_.port));
         address.ok()) {
         resolved_.assign(1, *address);
         resolved_until_ns_ = INT64_MAX;
         co_return resolved_;
     }
+    if (!is_resolving_) {
+        is_resolving_ = true;
+        loop_->spawn(look_up());
+    }
+    if (!resolved_.empty()) co_return resolved_;
+    co_await AddressWait(this, deadline_ns);
+    if (!resolved_.empty()) co_return resolved_;
+    if (is_resolving_) {
+        co_return fail(ErrorCode::upstream_timeout,
+                       "resolving host '" + origin_.host + "' took too long");
+    }
+    co_return fail(resolve_error_);
+}
+
+Task<void> ClientPool::look_up() {
     Result<std::vector<SocketAddress>> found = fail(ErrorCode::internal);
     const std::string host = origin_.host;
     const std::uint16_t port = origin_.port;
     const Status ran =
         co_await blocking_->run(loop_, [&found, host, port] { found = resolve(host, port); });
-    if (!ran.ok()) co_return fail(ran.error());
-    if (!found.ok()) {
+    if (!ran.ok()) found = fail(ran.error());
+    is_resolving_ = false;
+    if (found.ok()) {
+        resolved_ = *found;
+        resolved_until_ns_ = loop_->now_ns() + kResolveTtlNs;
+    } else {
         // A resolver that fails for a moment must not take away addresses that worked.
-        if (!resolved_.empty()) co_return resolved_;
-        co_return fail(found.error());
+        resolve_error_ = found.error();
     }
-    resolved_ = *found;
-    resolved_until_ns_ = loop_->now_ns() + kResolveTtlNs;
-    co_return resolved_;
+    for (AddressWait* wait : std::exchange(waiting_, {})) {
+        TimerWheel::cancel(wait);
+        loop_->resume_soon(wait->handle);
+    }
 }
 
 Task<Result<std::unique_ptr<ClientConnection>>> ClientPool::acquire(bool allow_reuse,
@@ -204,53 +249,62 @@ Task<Result<std::unique_ptr<ClientConnection>>> ClientPool::acquire(bool allow_r
     while (allow_reuse && !idle_.empty()) {
         std::unique_ptr<ClientConnection> connection = std::move(idle_.back());
         idle_.pop_back();
-        const bool is_fresh =
-            loop_->now_ns() - connection->idle_since_ns_ < options_.idle_timeout_ms * 1'000'000;
-        if (is_fresh && connection->socket().is_idle_and_open()) {
-            connection->is_reused_ = true;
-            co_return connection;
-        }
+        if (!is_usable(connection.get())) continue;
+        connection->is_reused_ = true;
+        co_return connection;
     }
     const std::int64_t until =
         std::min(deadline_ns, loop_->now_ns() + options_.connect_timeout_ms * 1'000'000);
-    TG_CO_TRY(const std::vector<SocketAddress> candidates, co_await addresses());
+    TG_CO_TRY(const std::vector<SocketAddress> candidates, co_await addresses(until));
     Error last{ErrorCode::upstream_unreachable, "cannot connect to " + origin_.host};
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-        const SocketAddress& address = candidates[(next_address_ + i) % candidates.size()];
-        const Result<int> fd = begin_connect(address);
-        if (!fd.ok()) {
-            last = fd.error();
-            continue;
+    const std::size_t count = candidates.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        // One address that does not answer leaves the others their share of the time.
+        const std::int64_t share = (until - loop_->now_ns()) / static_cast<std::int64_t>(count - i);
+        const std::size_t index = (next_address_ + i) % count;
+        Result<std::unique_ptr<ClientConnection>> made =
+            co_await connect(&candidates[index], loop_->now_ns() + share);
+        if (made.ok()) {
+            next_address_ = index;
+            co_return std::move(made).value();
         }
-        ++connects_;
-        ssl_st* ssl = origin_.tls ? origin_.tls->new_client_connection(origin_.host) : nullptr;
-        auto connection = std::make_unique<ClientConnection>(loop_, *fd, ssl, options_.limits);
-        const Wake wake = co_await connection->socket().wait_connected(until);
-        if (wake == Wake::interrupted) co_return fail(ErrorCode::cancelled);
-        if (wake == Wake::timed_out) {
-            last = {ErrorCode::upstream_timeout,
-                    "connecting to " + origin_.host + " took too long"};
-            continue;
-        }
-        if (const int error = connect_error(*fd); error != 0) {
-            last = {ErrorCode::upstream_unreachable,
-                    "cannot connect to " + address.text() + ": " + std::strerror(error)};
-            continue;
-        }
-        const Status shaken = co_await connection->socket().handshake(until);
-        if (!shaken.ok()) {
-            if (shaken.error().code == ErrorCode::cancelled) co_return fail(shaken.error());
-            last = {shaken.error().code == ErrorCode::request_timeout
-                        ? ErrorCode::upstream_timeout
-                        : ErrorCode::upstream_unreachable,
-                    origin_.host + ": " + shaken.error().detail};
-            continue;
-        }
-        next_address_ = (next_address_ + i) % candidates.size();
-        co_return connection;
+        if (made.error().code == ErrorCode::cancelled) co_return fail(made.error());
+        last = made.error();
     }
     ++next_address_;
     co_return fail(last);
+}
+
+Task<Result<std::unique_ptr<ClientConnection>>> ClientPool::connect(const SocketAddress* address,
+                                                                    std::int64_t deadline_ns) {
+    TG_CO_TRY(const int fd, begin_connect(*address));
+    ++connects_;
+    ssl_st* ssl = origin_.tls ? origin_.tls->new_client_connection(origin_.host) : nullptr;
+    auto connection = std::make_unique<ClientConnection>(loop_, fd, ssl, options_.limits);
+    const Wake wake = co_await connection->socket().wait_connected(deadline_ns);
+    if (wake == Wake::interrupted) co_return fail(ErrorCode::cancelled);
+    if (wake == Wake::timed_out) {
+        co_return fail(ErrorCode::upstream_timeout,
+                       "connecting to " + origin_.host + " took too long");
+    }
+    if (const int error = connect_error(fd); error != 0) {
+        co_return fail(ErrorCode::upstream_unreachable,
+                       "cannot connect to " + address->text() + ": " + std::strerror(error));
+    }
+    const Status shaken = co_await connection->socket().handshake(deadline_ns);
+    if (!shaken.ok()) {
+        if (shaken.error().code == ErrorCode::cancelled) co_return fail(shaken.error());
+        co_return fail(shaken.error().code == ErrorCode::request_timeout
+                           ? ErrorCode::upstream_timeout
+                           : ErrorCode::upstream_unreachable,
+                       origin_.host + ": " + shaken.error().detail);
+    }
+    co_return connection;
+}
+
+bool ClientPool::is_usable(ClientConnection* connection) const {
+    return loop_->now_ns() - connection->idle_since_ns_ < options_.idle_timeout_ms * 1'000'000 &&
+           connection->socket().is_idle_and_open();
 }
 
 void ClientPool::release(std::unique_ptr<ClientConnection> connection) {
@@ -258,7 +312,18 @@ void ClientPool::release(std::unique_ptr<ClientConnection> connection) {
         loop_->is_stopping())
         return;
     connection->idle_since_ns_ = loop_->now_ns();
+    connection->socket().set_peer_gone_listener(nullptr);
+    // An interruption meant for the call that has just ended must not meet the next one.
+    connection->socket().forget_read_interrupt();
     idle_.push_back(std::move(connection));
+    if (!sweeper_.is_armed())
+        loop_->timers().arm(&sweeper_, loop_->now_ns() + options_.idle_timeout_ms * 250'000);
+}
+
+void ClientPool::sweep() {
+    std::erase_if(idle_, [this](const auto& each) { return !is_usable(each.get()); });
+    if (!idle_.empty())
+        loop_->timers().arm(&sweeper_, loop_->now_ns() + options_.idle_timeout_ms * 250'000);
 }
 
 void ClientPool::close_idle() {

@@ -21,8 +21,8 @@ namespace tg {
 struct Origin {
     std::string host;
     std::uint16_t port = 443;
-    std::shared_ptr<TlsContext> tls;  ///< null: plain HTTP
-    std::string authority() const;    ///< for the Host header
+    std::shared_ptr<TlsContext> tls{};  ///< null: plain HTTP
+    std::string authority() const;      ///< for the Host header
 };
 
 /// A parsed "https://api.example.com:8443/v1".
@@ -80,19 +80,19 @@ class ClientConnection {
     std::string in_;
     std::size_t in_used_ = 0;
     bool is_head_done_ = false, is_reused_ = false, has_extra_ = false, has_received_ = false,
-         is_head_released_ = false;
+         is_head_released_ = false, is_head_request_ = false;
     std::int64_t idle_since_ns_ = 0;
 };
 
 /// Keep-alive connections to one origin, on one loop. Last used, first reused, so that spare ones
-/// age out.
+/// age out. Destroyed by its loop's thread or after the loop has ended, before the loop.
 class ClientPool {
   public:
     struct Options {
         std::size_t idle_max = 1024;
         std::int64_t idle_timeout_ms = 50'000;  ///< below the usual 60 s of the other side
         std::int64_t connect_timeout_ms = 5'000;
-        HttpLimits limits;
+        HttpLimits limits{};
     };
     ClientPool(Loop* loop, BlockingPool* blocking, Origin origin, Options options);
     ~ClientPool();
@@ -112,14 +112,34 @@ class ClientPool {
     std::uint64_t connects() const { return connects_; }
 
   private:
-    Task<Result<std::vector<SocketAddress>>> addresses();
+    /// Closes idle connections that are too old or that the other side has closed.
+    class Sweeper final : public Timer {
+      public:
+        explicit Sweeper(ClientPool* pool) : pool_(pool) {}
+        void on_timer() override { pool_->sweep(); }
+
+      private:
+        ClientPool* pool_;
+    };
+    void sweep();
+    bool is_usable(ClientConnection* connection) const;
+    struct AddressWait;
+    /// Known addresses at once, even if old ones (they are renewed meanwhile).
+    Task<Result<std::vector<SocketAddress>>> addresses(std::int64_t deadline_ns);
+    Task<void> look_up();
+    Task<Result<std::unique_ptr<ClientConnection>>> connect(const SocketAddress* address,
+                                                            std::int64_t deadline_ns);
     Loop* loop_;
     BlockingPool* blocking_;
     Origin origin_;
     Options options_;
     std::vector<std::unique_ptr<ClientConnection>> idle_;
+    Sweeper sweeper_{this};
     std::vector<SocketAddress> resolved_;
     std::int64_t resolved_until_ns_ = 0;
+    Error resolve_error_;
+    bool is_resolving_ = false;
+    std::vector<AddressWait*> waiting_;
     std::size_t next_address_ = 0;
     std::uint64_t connects_ = 0;
 };

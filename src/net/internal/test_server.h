@@ -1,5 +1,7 @@
 #pragma once
 #include <atomic>
+#include <cstdio>
+#include <cstring>
 #include <future>
 #include <memory>
 #include <string>
@@ -30,6 +32,8 @@ class TestHandler final : public HttpHandler {
             co_await bytes(exchange);
         else if (path == "/scratch")
             co_await from_scratch(exchange);
+        else if (path == "/smear")
+            co_await smear(exchange);
         else if (path == "/wait")
             co_await wait(exchange);
         else if (path == "/status")
@@ -180,6 +184,11 @@ class TestHandler final : public HttpHandler {
             if (!sent.ok()) co_return;
         }
         (void)(co_await exchange->finish(nullptr)).ok();
+    }
+    /// Uses the scratch as every other request of the loop may.
+    Task<void> smear(ServerExchange* exchange) {
+        std::memset(exchange->loop()->scratch(), '#', Loop::kScratchBytes);
+        co_await respond(exchange, 200, "", "smeared");
     }
     Task<void> wait(ServerExchange* exchange) {
         GoneListener listener(this);
