@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstring>
 #include <map>
 
 #include "base/rng.h"

@@ -1,5 +1,9 @@
 #include "metering/internal/journal_format.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace tg::journal {

@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <bit>
 #include <unordered_set>
 
 #include "metering/internal/segment_cursor.h"
@@ -12,14 +13,19 @@ namespace {
 /// Remembers the calls that ended last, by overwriting.
 class RecentlyEnded {
   public:
-    void add(const RequestId& id) { slot(id) = id; }
+    /// As many slots as the journal can hold ends, within the bound.
+    explicit RecentlyEnded(std::uint64_t file_bytes)
+        : slots_(
+              std::bit_ceil(std::clamp<std::uint64_t>(file_bytes / kFrameBytes, 64, kSlotsMax))) {}
+    void add(const RequestId& id) { slots_[at(id)] = id; }
     bool contains(const RequestId& id) const { return slots_[at(id)] == id; }
 
   private:
-    static constexpr std::size_t kSlots = 1U << 20;
-    static std::size_t at(const RequestId& id) { return std::hash<RequestId>{}(id) % kSlots; }
-    RequestId& slot(const RequestId& id) { return slots_[at(id)]; }
-    std::vector<RequestId> slots_ = std::vector<RequestId>(kSlots, RequestId{~std::uint64_t{0}, 0});
+    static constexpr std::uint64_t kSlotsMax = 1U << 20;
+    std::size_t at(const RequestId& id) const {
+        return std::hash<RequestId>{}(id) & (slots_.size() - 1);
+    }
+    std::vector<std::optional<RequestId>> slots_;
 };
 
 class Verifier {
@@ -41,7 +47,7 @@ class Verifier {
     bool has_gap_ = false;
     bool is_over_ = false;  ///< the written data has ended
     std::unordered_set<RequestId> open_;
-    RecentlyEnded ended_;
+    RecentlyEnded ended_{0};
 };
 
 void Verifier::problem(const std::string& file, std::uint64_t offset, std::string what) {
@@ -139,6 +145,10 @@ Status Verifier::read_segment(std::uint32_t number, bool is_last) {
         }
     }
     sequence_ = cursor.expected_sequence();
+    if (is_last) {
+        problem(segment_path(directory_, number + 1), 0,
+                "this segment is missing although the one before it is full");
+    }
     return {};
 }
 
@@ -150,6 +160,13 @@ Result<JournalSummary> Verifier::run() {
     out_.last_segment = numbers.back();
     out_.segments = numbers.size();
     has_gap_ = numbers.front() != 1;
+    for (const std::uint32_t number : numbers) {
+        struct stat info{};
+        const std::string path = segment_path(directory_, number);
+        if (::stat(path.c_str(), &info) == 0)
+            out_.file_bytes += static_cast<std::uint64_t>(info.st_size);
+    }
+    ended_ = RecentlyEnded(out_.file_bytes);
     std::uint32_t expected = numbers.front();
     for (const std::uint32_t number : numbers) {
         for (; expected != number; ++expected) {

@@ -104,10 +104,11 @@ Status Recovery::scan() {
         }
         if (found != Found::segment_end) return end_at(*cursor, found);
         sequence = cursor->expected_sequence();
-        out_.next_sequence = sequence;
-        out_.next_segment = number + 1;
     }
-    return {};
+    // A segment is there, durably, before the one in front of it gets its end record.
+    return fail(damage(
+        segment_path(directory_, segments_.back() + 1), 0,
+        "this segment is missing although the one before it is full; put it back from a copy"));
 }
 
 /// The written data ends at the cursor, by a clean end or by damage.

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <map>
 
+#include "metering/journal_text.h"
 #include "metering/test_journal.h"
 
 namespace tg {
@@ -326,6 +327,22 @@ TEST_F(ManySegmentsTest, missing_segment_is_reported) {
     EXPECT_EQ(journal.error().code, ErrorCode::corrupt_data);
     EXPECT_NE(journal.error().detail.find(image(2)), std::string::npos) << journal.error().text();
     EXPECT_NE(read_all(image_.path()).error.find("segment 2"), std::string::npos);
+}
+
+TEST_F(ManySegmentsTest, missing_last_segment_is_reported) {
+    for (std::uint32_t number = last_; std::filesystem::exists(image(number)); ++number) {
+        std::filesystem::remove(image(number));
+    }
+    const auto journal = open_image();
+    ASSERT_FALSE(journal.ok());
+    EXPECT_EQ(journal.error().code, ErrorCode::corrupt_data);
+    EXPECT_NE(journal.error().detail.find(image(last_)), std::string::npos)
+        << journal.error().text();
+    EXPECT_NE(read_all(image_.path()).error.find("segment " + std::to_string(last_)),
+              std::string::npos);
+    const JournalSummary summary = verify_journal(image_.path()).value();
+    ASSERT_EQ(summary.problem_count, 1u);
+    EXPECT_EQ(summary.problems[0].file, image(last_));
 }
 
 TEST_F(ManySegmentsTest, segment_under_a_wrong_name_is_reported) {

@@ -16,7 +16,10 @@ constexpr off_t kFileBytesMax = off_t{kSegmentBytesMax} + kFrameBytesMax;
 }  // namespace
 
 SegmentCursor::SegmentCursor(std::uint32_t number, std::string path, Fd fd)
-    : number_(number), path_(std::move(path)), fd_(std::move(fd)), buffer_(kBufferBytes) {}
+    : number_(number),
+      path_(std::move(path)),
+      fd_(std::move(fd)),
+      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferBytes)) {}
 
 Result<std::unique_ptr<SegmentCursor>> SegmentCursor::open(const std::string& directory,
                                                            std::uint32_t number) {
@@ -62,14 +65,14 @@ Status SegmentCursor::load(std::size_t need, std::uint64_t ahead, bool* is_fresh
     const std::size_t size = std::clamp<std::uint64_t>(wanted, need, kBufferBytes);
     buffer_size_ = 0;
     buffer_at_ = offset_;
-    TG_TRY(buffer_size_, read_at(fd_.get(), path_, buffer_.data(), size, offset_));
+    TG_TRY(buffer_size_, read_at(fd_.get(), path_, buffer_.get(), size, offset_));
     *is_fresh = true;
     return {};
 }
 
 Result<Found> SegmentCursor::inspect(std::uint64_t ahead, bool* is_fresh) {
     TG_CHECK_OK(load(kFrameBytes, ahead, is_fresh));
-    const auto at = [&] { return buffer_.data() + (offset_ - buffer_at_); };
+    const auto at = [&] { return buffer_.get() + (offset_ - buffer_at_); };
     std::uint32_t length = 0;
     if (loaded() == 0) return Found::no_data;
     if (loaded() >= kFrameBytes) {
@@ -110,16 +113,16 @@ Result<Found> SegmentCursor::next(std::uint64_t ahead) {
 
 Result<std::uint64_t> SegmentCursor::written_bytes(std::uint64_t offset) {
     std::uint64_t last = offset;
-    std::vector<std::uint8_t> chunk(kBufferBytes);
+    const auto chunk = std::make_unique_for_overwrite<std::uint8_t[]>(kBufferBytes);
     for (std::uint64_t at = offset;;) {
-        TG_TRY(const std::size_t size, read_at(fd_.get(), path_, chunk.data(), chunk.size(), at));
+        TG_TRY(const std::size_t size, read_at(fd_.get(), path_, chunk.get(), kBufferBytes, at));
         for (std::size_t i = size; i > 0; --i) {
             if (chunk[i - 1] == 0) continue;
             last = at + i;
             break;
         }
         at += size;
-        if (size < chunk.size()) return last - offset;
+        if (size < kBufferBytes) return last - offset;
     }
 }
 

@@ -57,7 +57,7 @@ class SegmentCursor {
     std::string path_;
     Fd fd_;
     SegmentHeader header_{};
-    std::vector<std::uint8_t> buffer_;
+    std::unique_ptr<std::uint8_t[]> buffer_;
     std::uint64_t buffer_at_ = 0;
     std::size_t buffer_size_ = 0;
     std::uint32_t offset_ = kHeaderBytes;
