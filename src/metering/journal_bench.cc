@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <semaphore>
+#include <thread>
 
 #include "metering/journal_text.h"
 #include "metering/test_records.h"
@@ -38,7 +39,7 @@ class BenchJournal {
     Reservation reserve(const ReservedRecord& record) {
         for (;;) {
             if (auto reservation = journal_->reserve(record); reservation.ok()) return *reservation;
-            ::usleep(100);
+            std::this_thread::yield();
         }
     }
 

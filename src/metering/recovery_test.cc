@@ -100,6 +100,7 @@ TEST_F(RecoveryTest, open_reservations_of_old_segments_are_found) {
             journal->settle(reservation, test_event(n));
         }
     }
+    journal->close();
     const TempDirectory copy;
     copy_journal(path(), copy.path());
     auto recovered = must_open(options(copy.path()));
@@ -123,6 +124,7 @@ TEST_F(RecoveryTest, recovery_that_needs_new_segments_makes_them) {
     for (; n < 4000; ++n) {
         if (auto reservation = journal->reserve(test_reserved(n)); !reservation.ok()) break;
     }
+    journal->close();
     const TempDirectory copy;
     copy_journal(path(), copy.path());
     auto recovered = must_open(options(copy.path()));
@@ -134,6 +136,7 @@ TEST_F(RecoveryTest, recovery_that_needs_new_segments_makes_them) {
 TEST_F(RecoveryTest, interrupted_recovery_is_taken_up_again) {
     auto journal = open();
     for (std::uint64_t n = 0; n < 40; ++n) must_reserve(*journal, test_reserved(n));
+    journal->close();
     const TempDirectory image, copy;
     copy_journal(path(), image.path());
     int attempts = 0;
@@ -292,7 +295,7 @@ TEST_F(RecoveryTest, zeroed_page_before_the_durable_end_is_damage_not_the_end) {
 
 class ManySegmentsTest : public RecoveryTest {
   protected:
-    /// A journal of at least four segments as a kill would leave it, in `image_`.
+    /// A journal of at least three segments with one open reservation, in `image_`.
     void SetUp() override {
         auto journal = open();
         settle_calls(*journal, 0, 500);
@@ -304,8 +307,8 @@ class ManySegmentsTest : public RecoveryTest {
         ASSERT_TRUE(waiter.wait());
         last_ = end.segment();
         ASSERT_GE(last_, 3u);
-        copy_journal(path(), image_.path());
         journal->close();
+        copy_journal(path(), image_.path());
     }
     std::string image(std::uint32_t number) const { return segment_file(image_.path(), number); }
     Result<std::unique_ptr<UsageJournal>> open_image() {
