@@ -40,17 +40,7 @@ Status check_port_is_free(const SimOptions& options) {
     if (options.port == 0) return {};
     TG_TRY(const SocketAddress address,
            parse_address(options.host + ":" + std::to_string(options.port)));
-    const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int one = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    const int result =
-        ::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
-    const int error = errno;
-    ::close(fd);
-    if (result == 0) return {};
-    return fail(ErrorCode::io_error, "cannot listen on " + address.text() + ": " +
-                                         std::strerror(error) +
-                                         "; choose another --port, or 0 for a free one");
+    return check_address_is_free(address);
 }
 
 }  // namespace

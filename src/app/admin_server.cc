@@ -27,6 +27,7 @@ Status AdminServer::start(const Config& config) {
     TG_TRY(const SocketAddress address, parse_address(config.admin_listen));
     HttpServerOptions options = config.server;
     TG_TRY(options.tls, load_tls(config.admin_tls));
+    TG_CHECK_OK(check_address_is_free(address));
     TG_TRY(const int fd, listen_on(address, 256));
     address_ = local_address(fd).text();
     loop_ = std::make_unique<Loop>();
@@ -76,6 +77,16 @@ Task<void> AdminServer::handle(ServerExchange* exchange) {
         if (!problem.empty()) w.field("reason", problem);
         w.end_object();
         (void)(co_await exchange->respond(problem.empty() ? 200 : 503, kJsonType, body)).ok();
+        co_return;
+    }
+    if (path == "/refresh" && exchange->request().method() == "POST") {
+        // Open to everyone who reaches this listener: it tells nothing and changes nothing but the
+        // moment.
+        const Status ran = co_await parts_.blocking->run(loop_.get(), parts_.refresh);
+        const int status = ran.ok() ? 200 : 503;
+        (void)(co_await exchange->respond(status, kJsonType,
+                                          ran.ok() ? "{}" : error_body(status, ran.error())))
+            .ok();
         co_return;
     }
     co_await answer_api(exchange);

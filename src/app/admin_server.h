@@ -23,6 +23,9 @@ class AdminServer final : public HttpHandler {
         MetricsRegistry* metrics = nullptr;
         /// Empty when the server can take requests; else why not.
         std::function<std::string()> not_ready;
+        /// Looks for changes that other processes made to the store; returns when they are in
+        /// force. Blocking.
+        std::function<void()> refresh;
     };
     explicit AdminServer(Parts parts);
     ~AdminServer() override;

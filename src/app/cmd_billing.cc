@@ -16,31 +16,38 @@ struct BillArgs {
 
 void add_bill(CLI::App& app, CommandContext* context) {
     auto args = std::make_shared<BillArgs>();
-    CLI::App* command = app.add_subcommand("bill", "the bill of a customer and month, from settled usage");
+    CLI::App* command =
+        app.add_subcommand("bill", "the bill of a customer and month, from settled usage");
     command->add_option("--customer", args->customer, "code of the customer")->required();
     command->add_option("--month", args->month, "month, e.g. 2026-11")->required();
     command->add_option("--project", args->project, "only this project's part");
-    command->add_option("--format", args->format, "table, json or csv")->check(CLI::IsMember({"table", "json", "csv"}));
+    command->add_option("--format", args->format, "table, json or csv")
+        ->check(CLI::IsMember({"table", "json", "csv"}));
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const YearMonth month, parse_year_month(args->month));
             const BillTerms terms{.usd_cny_e8 = config.usd_cny_e8, .vat_ppm = config.vat_ppm};
-            const std::optional<std::string> project = args->project.empty() ? std::nullopt : std::optional(args->project);
+            const std::optional<std::string> project =
+                args->project.empty() ? std::nullopt : std::optional(args->project);
             TG_TRY(const Bill bill, draft_bill(*store, args->customer, month, terms, project));
-            if (args->format == "json") print_text(bill_as_json(bill) + "\n");
-            else print_text(args->format == "csv" ? bill_as_csv(bill) : bill_as_table(bill));
+            if (args->format == "json")
+                print_text(bill_as_json(bill) + "\n");
+            else
+                print_text(args->format == "csv" ? bill_as_csv(bill) : bill_as_table(bill));
             return {};
         });
     });
 }
 
 void add_settle(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand("settle", "move what is in the journal into the store, while no server runs");
+    CLI::App* command = app.add_subcommand(
+        "settle", "move what is in the journal into the store, while no server runs");
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
-            // Opening recovers: what a crash left open is settled as unconfirmed, and two settlers cannot meet.
+            // Opening recovers: what a crash left open is settled as unconfirmed, and two settlers
+            // cannot meet.
             JournalOptions journal_options = config.journal;
             journal_options.directory = config.journal_dir();
             journal_options.clock = &system_clock();

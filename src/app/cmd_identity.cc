@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/commands.h"
+#include "app/notify.h"
 #include "app/output.h"
 #include "base/json_writer.h"
 #include "base/time_zone.h"
@@ -15,7 +16,8 @@ namespace {
 
 /// Opens the store of the configuration for one command that changes who may call.
 struct IdentitySession {
-    explicit IdentitySession(const Config& config) : pool(config.effective_store_url(), 1), store(&pool, {}) {}
+    explicit IdentitySession(const Config& config)
+        : pool(config.effective_store_url(), 1), store(&pool, {}) {}
     ConnectionPool pool;
     IdentityStore store;
     Change change{.actor = "cli:" + user_name(), .at = system_clock().now()};
@@ -27,8 +29,10 @@ std::string code_from(std::string_view name) {
     for (const char c : name) {
         const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
         const bool is_plain = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
-        if (is_plain) out.push_back(lower);
-        else if (!out.empty() && out.back() != '-') out.push_back('-');
+        if (is_plain)
+            out.push_back(lower);
+        else if (!out.empty() && out.back() != '-')
+            out.push_back('-');
     }
     while (!out.empty() && out.back() == '-') out.pop_back();
     return out.substr(0, 32);
@@ -40,19 +44,31 @@ void write_customer(JsonWriter& w, const Customer& c) {
 }
 
 void write_project(JsonWriter& w, const Project& p) {
-    w.begin_object().field("id", p.id.get()).field("customer_id", p.customer.get()).field("code", p.code).field("name", p.name);
-    w.field("department", p.department).field("environment", p.environment).field("active", p.is_active).end_object();
+    w.begin_object()
+        .field("id", p.id.get())
+        .field("customer_id", p.customer.get())
+        .field("code", p.code)
+        .field("name", p.name);
+    w.field("department", p.department)
+        .field("environment", p.environment)
+        .field("active", p.is_active)
+        .end_object();
 }
 
 void write_key(JsonWriter& w, const ApiKey& k, const std::string& secret) {
-    w.begin_object().field("id", k.id.get()).field("name", k.name).field("hint", k.hint).field("active", k.is_active);
+    w.begin_object()
+        .field("id", k.id.get())
+        .field("name", k.name)
+        .field("hint", k.hint)
+        .field("active", k.is_active);
     if (k.project) w.field("project_id", k.project->get());
     if (k.expires_at) w.field("expires_at", format_rfc3339(*k.expires_at));
     if (!secret.empty()) w.field("key", secret);
     w.end_object();
 }
 
-Result<ProjectId> find_project(IdentityStore& store, const std::string& customer, const std::string& project) {
+Result<ProjectId> find_project(IdentityStore& store, const std::string& customer,
+                               const std::string& project) {
     TG_TRY(const Customer owner, store.customer(customer));
     TG_TRY(const Project found, store.project(owner.id, project));
     return found.id;
@@ -64,10 +80,13 @@ Result<std::optional<UtcMicros>> parse_expiry(const std::string& text) {
     return std::optional<UtcMicros>(at);
 }
 
-Status with_store(const Config& config, CommandContext* context, const std::function<Status(IdentitySession&)>& body) {
+Status with_store(const Config& config, CommandContext* context,
+                  const std::function<Status(IdentitySession&)>& body) {
     TG_TRY(const auto migrated, context->open_store(config));
     IdentitySession session(config);
-    return body(session);
+    TG_CHECK_OK(body(session));
+    notify_server(config);
+    return {};
 }
 
 struct CustomerArgs {
@@ -81,17 +100,23 @@ void add_customer(CLI::App& app, CommandContext* context) {
     auto args = std::make_shared<CustomerArgs>();
     CLI::App* create = group->add_subcommand("create", "add a customer");
     create->add_option("--name", args->name, "full name, as on bills")->required();
-    create->add_option("--code", args->code, "short name in commands and bill ids (default: made from the name)");
-    create->add_option("--time-zone", args->time_zone, "IANA zone that its months are cut in (default: billing.time_zone)");
+    create->add_option("--code", args->code,
+                       "short name in commands and bill ids (default: made from the name)");
+    create->add_option("--time-zone", args->time_zone,
+                       "IANA zone that its months are cut in (default: billing.time_zone)");
     create->add_flag("--json", args->is_json, "print JSON");
     create->callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
-                NewCustomer request{.code = args->code.empty() ? code_from(args->name) : args->code, .name = args->name};
-                request.time_zone = args->time_zone.empty() ? config.default_time_zone : args->time_zone;
+                NewCustomer request{.code = args->code.empty() ? code_from(args->name) : args->code,
+                                    .name = args->name};
+                request.time_zone =
+                    args->time_zone.empty() ? config.default_time_zone : args->time_zone;
                 TG_TRY(const auto made, session.store.create_customer(request, session.change));
-                if (args->is_json) print_json([&](JsonWriter& w) { write_customer(w, made.value); });
-                else std::printf("customer %s created\n", made.value.code.c_str());
+                if (args->is_json)
+                    print_json([&](JsonWriter& w) { write_customer(w, made.value); });
+                else
+                    std::printf("customer %s created\n", made.value.code.c_str());
                 return {};
             });
         });
@@ -111,21 +136,27 @@ void add_customer(CLI::App& app, CommandContext* context) {
                     return {};
                 }
                 TextTable table({"code", "name", "time zone", "state"});
-                for (const Customer& c : all) table.row({c.code, c.name, c.time_zone, c.is_active ? "active" : "disabled"});
+                for (const Customer& c : all)
+                    table.row({c.code, c.name, c.time_zone, c.is_active ? "active" : "disabled"});
                 table.print();
                 return {};
             });
         });
     });
     for (const bool is_active : {true, false}) {
-        CLI::App* command = group->add_subcommand(is_active ? "enable" : "disable", is_active ? "let its keys be used again" : "refuse all its keys");
+        CLI::App* command =
+            group->add_subcommand(is_active ? "enable" : "disable",
+                                  is_active ? "let its keys be used again" : "refuse all its keys");
         command->add_option("code", args->code, "the customer")->required();
         command->callback([=] {
             context->run([=](const Config& config) {
                 return with_store(config, context, [&](IdentitySession& session) -> Status {
                     TG_TRY(const Customer customer, session.store.customer(args->code));
-                    TG_TRY(const Customer changed, session.store.update_customer(customer.id, {.is_active = is_active}, session.change));
-                    std::printf("customer %s is %s\n", changed.code.c_str(), changed.is_active ? "active" : "disabled");
+                    TG_TRY(const Customer changed,
+                           session.store.update_customer(customer.id, {.is_active = is_active},
+                                                         session.change));
+                    std::printf("customer %s is %s\n", changed.code.c_str(),
+                                changed.is_active ? "active" : "disabled");
                     return {};
                 });
             });
@@ -139,7 +170,9 @@ struct ProjectArgs {
 };
 
 void add_project(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("project", "what calls are billed to: projects of customers, with department and environment");
+    CLI::App* group = app.add_subcommand(
+        "project",
+        "what calls are billed to: projects of customers, with department and environment");
     group->require_subcommand(1);
     auto args = std::make_shared<ProjectArgs>();
     CLI::App* create = group->add_subcommand("create", "add a project to a customer");
@@ -147,17 +180,24 @@ void add_project(CLI::App& app, CommandContext* context) {
     create->add_option("--name", args->name, "name, as on bills")->required();
     create->add_option("--code", args->code, "short name (default: made from the name)");
     create->add_option("--department", args->department, "department whose cost it is");
-    create->add_option("--environment", args->environment, "production, staging, ... (default: production)");
+    create->add_option("--environment", args->environment,
+                       "production, staging, ... (default: production)");
     create->add_flag("--json", args->is_json, "print JSON");
     create->callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 TG_TRY(const Customer customer, session.store.customer(args->customer));
-                NewProject request{.customer = customer.id, .code = args->code.empty() ? code_from(args->name) : args->code,
-                                   .name = args->name, .department = args->department, .environment = args->environment};
+                NewProject request{.customer = customer.id,
+                                   .code = args->code.empty() ? code_from(args->name) : args->code,
+                                   .name = args->name,
+                                   .department = args->department,
+                                   .environment = args->environment};
                 TG_TRY(const auto made, session.store.create_project(request, session.change));
-                if (args->is_json) print_json([&](JsonWriter& w) { write_project(w, made.value); });
-                else std::printf("project %s/%s created\n", customer.code.c_str(), made.value.code.c_str());
+                if (args->is_json)
+                    print_json([&](JsonWriter& w) { write_project(w, made.value); });
+                else
+                    std::printf("project %s/%s created\n", customer.code.c_str(),
+                                made.value.code.c_str());
                 return {};
             });
         });
@@ -173,7 +213,8 @@ void add_project(CLI::App& app, CommandContext* context) {
                     TG_TRY(const Customer customer, session.store.customer(args->customer));
                     only = customer.id;
                 }
-                TG_TRY(const std::vector<Project> all, session.store.projects({.limit = 1000}, only));
+                TG_TRY(const std::vector<Project> all,
+                       session.store.projects({.limit = 1000}, only));
                 if (args->is_json) {
                     print_json([&](JsonWriter& w) {
                         w.begin_array();
@@ -185,7 +226,8 @@ void add_project(CLI::App& app, CommandContext* context) {
                 TextTable table({"customer", "code", "name", "department", "environment", "state"});
                 for (const Project& p : all) {
                     TG_TRY(const Customer owner, session.store.customer(p.customer));
-                    table.row({owner.code, p.code, p.name, p.department, p.environment, p.is_active ? "active" : "disabled"});
+                    table.row({owner.code, p.code, p.name, p.department, p.environment,
+                               p.is_active ? "active" : "disabled"});
                 }
                 table.print();
                 return {};
@@ -207,13 +249,16 @@ void print_new_key(const KeyArgs& args, const CreatedKey& made) {
         return;
     }
     std::printf("%s\n", made.secret.c_str());
-    std::fprintf(stderr, "key %u created; it is shown this once and stored only as a hash\n", made.key.id.get());
+    std::fprintf(stderr, "key %u created; it is shown this once and stored only as a hash\n",
+                 made.key.id.get());
 }
 
-void add_key_create(CLI::App* group, CommandContext* context, const std::shared_ptr<KeyArgs>& args) {
+void add_key_create(CLI::App* group, CommandContext* context,
+                    const std::shared_ptr<KeyArgs>& args) {
     CLI::App* create = group->add_subcommand("create", "make a key; it is printed once");
     create->add_option("--customer", args->customer, "code of the customer")->required();
-    create->add_option("--project", args->project, "code of the project that is billed")->required();
+    create->add_option("--project", args->project, "code of the project that is billed")
+        ->required();
     create->add_option("--name", args->name, "what it is for");
     create->add_option("--expires", args->expires, "last moment, e.g. 2027-01-01 (default: never)");
     create->add_flag("--json", args->is_json, "print JSON");
@@ -243,7 +288,8 @@ void add_key_list(CLI::App* group, CommandContext* context, const std::shared_pt
                     TG_TRY(const Customer customer, session.store.customer(args->customer));
                     only = customer.id;
                 }
-                TG_TRY(const std::vector<ApiKey> all, session.store.keys({.limit = 1000}, std::nullopt, only));
+                TG_TRY(const std::vector<ApiKey> all,
+                       session.store.keys({.limit = 1000}, std::nullopt, only));
                 if (args->is_json) {
                     print_json([&](JsonWriter& w) {
                         w.begin_array();
@@ -260,7 +306,8 @@ void add_key_list(CLI::App* group, CommandContext* context, const std::shared_pt
                         project = found.code;
                     }
                     table.row({std::to_string(k.id.get()), k.hint, k.name, project,
-                               k.expires_at ? format_rfc3339(*k.expires_at) : "never", k.is_active ? "active" : "disabled"});
+                               k.expires_at ? format_rfc3339(*k.expires_at) : "never",
+                               k.is_active ? "active" : "disabled"});
                 }
                 table.print();
                 return {};
@@ -276,27 +323,36 @@ void add_key(CLI::App& app, CommandContext* context) {
     add_key_create(group, context, args);
     add_key_list(group, context, args);
     for (const bool is_active : {true, false}) {
-        CLI::App* command = group->add_subcommand(is_active ? "enable" : "disable", is_active ? "accept a key again" : "refuse a key from now on");
-        command->add_option("id", args->id, "number of the key, see: tollgate key list")->required();
+        CLI::App* command =
+            group->add_subcommand(is_active ? "enable" : "disable",
+                                  is_active ? "accept a key again" : "refuse a key from now on");
+        command->add_option("id", args->id, "number of the key, see: tollgate key list")
+            ->required();
         command->callback([=] {
             context->run([=](const Config& config) {
                 return with_store(config, context, [&](IdentitySession& session) -> Status {
-                    TG_TRY(const ApiKey key, session.store.update_key(KeyId(args->id), {.is_active = is_active}, session.change));
-                    std::printf("key %u (%s) is %s\n", key.id.get(), key.hint.c_str(), key.is_active ? "active" : "disabled");
+                    TG_TRY(const ApiKey key,
+                           session.store.update_key(KeyId(args->id), {.is_active = is_active},
+                                                    session.change));
+                    std::printf("key %u (%s) is %s\n", key.id.get(), key.hint.c_str(),
+                                key.is_active ? "active" : "disabled");
                     return {};
                 });
             });
         });
     }
-    CLI::App* rotate = group->add_subcommand("rotate", "make a new key for an old one; it is printed once");
+    CLI::App* rotate =
+        group->add_subcommand("rotate", "make a new key for an old one; it is printed once");
     rotate->add_option("id", args->id, "number of the old key")->required();
-    rotate->add_option("--overlap-hours", args->overlap_hours, "how long the old key stays valid (default: it ends at once)");
+    rotate->add_option("--overlap-hours", args->overlap_hours,
+                       "how long the old key stays valid (default: it ends at once)");
     rotate->add_flag("--json", args->is_json, "print JSON");
     rotate->callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 const KeyRotation rotation{.overlap_micros = args->overlap_hours * 3'600'000'000};
-                TG_TRY(const CreatedKey made, session.store.rotate_key(KeyId(args->id), rotation, session.change));
+                TG_TRY(const CreatedKey made,
+                       session.store.rotate_key(KeyId(args->id), rotation, session.change));
                 print_new_key(*args, made);
                 return {};
             });
@@ -322,9 +378,12 @@ void add_admin_token(CLI::App& app, CommandContext* context) {
                 request.name = args->name;
                 TG_TRY(request.scopes, parse_admin_scopes(args->scopes));
                 TG_TRY(request.expires_at, parse_expiry(args->expires));
-                TG_TRY(const CreatedAdminToken made, session.store.create_admin_token(request, session.change));
+                TG_TRY(const CreatedAdminToken made,
+                       session.store.create_admin_token(request, session.change));
                 std::printf("%s\n", made.secret.c_str());
-                std::fprintf(stderr, "token %u created; it is shown this once and stored only as a hash\n", made.token.id);
+                std::fprintf(stderr,
+                             "token %u created; it is shown this once and stored only as a hash\n",
+                             made.token.id);
                 return {};
             });
         });

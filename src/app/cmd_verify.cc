@@ -9,7 +9,8 @@
 namespace tg {
 
 void add_verify_command(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand("verify", "recompute all bills from the journal's events and prove that they are equal");
+    CLI::App* command = app.add_subcommand(
+        "verify", "recompute all bills from the journal's events and prove that they are equal");
     auto is_json = std::make_shared<bool>(false);
     command->add_flag("--json", *is_json, "print JSON");
     command->callback([=] {
@@ -22,20 +23,31 @@ void add_verify_command(CLI::App& app, CommandContext* context) {
             TG_TRY(const VerifyReport report, verify_books(*store, options));
             if (*is_json) {
                 print_json([&](JsonWriter& w) {
-                    w.begin_object().field("ok", report.ok()).field("journal_records", report.journal_records);
-                    w.field("events", report.events).field("unsettled_events", report.unsettled_events);
-                    w.field("bills", report.bills).field("lines", report.lines).key("problems").begin_array();
+                    w.begin_object()
+                        .field("ok", report.ok())
+                        .field("journal_records", report.journal_records);
+                    w.field("events", report.events)
+                        .field("unsettled_events", report.unsettled_events);
+                    w.field("bills", report.bills)
+                        .field("lines", report.lines)
+                        .key("problems")
+                        .begin_array();
                     for (const std::string& problem : report.problems) w.value(problem);
                     w.end_array().end_object();
                 });
             } else {
                 std::printf("%llu journal records, %llu settled events, %llu not settled yet\n",
-                            static_cast<unsigned long long>(report.journal_records), static_cast<unsigned long long>(report.events),
+                            static_cast<unsigned long long>(report.journal_records),
+                            static_cast<unsigned long long>(report.events),
                             static_cast<unsigned long long>(report.unsettled_events));
-                for (const std::string& problem : report.problems) std::printf("PROBLEM: %s\n", problem.c_str());
+                for (const std::string& problem : report.problems)
+                    std::printf("PROBLEM: %s\n", problem.c_str());
                 if (report.ok()) {
-                    std::printf("%llu bills with %llu lines recomputed from the journal: equal to the last digit\n",
-                                static_cast<unsigned long long>(report.bills), static_cast<unsigned long long>(report.lines));
+                    std::printf(
+                        "%llu bills with %llu lines recomputed from the journal: equal to the last "
+                        "digit\n",
+                        static_cast<unsigned long long>(report.bills),
+                        static_cast<unsigned long long>(report.lines));
                 }
             }
             if (!report.ok()) context->exit_code = 1;

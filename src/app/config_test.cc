@@ -9,7 +9,9 @@
 namespace tg {
 namespace {
 
-const char* no_environment(const char*) { return nullptr; }
+const char* no_environment(const char*) {
+    return nullptr;
+}
 const char* some_environment(const char* name) {
     return std::string_view(name) == "KEY" ? "sk-from-environment" : nullptr;
 }
@@ -20,7 +22,8 @@ std::string read(const std::string& file) {
 }
 
 TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
-    const ConfigResult documented = parse_config(read(TG_SOURCE_DIR "/deploy/tollgate.yaml"), no_environment);
+    const ConfigResult documented =
+        parse_config(read(TG_SOURCE_DIR "/deploy/tollgate.yaml"), no_environment);
     EXPECT_TRUE(documented.ok()) << documented.report("deploy/tollgate.yaml");
     const Config& c = documented.config;
     const Config defaults;
@@ -51,7 +54,9 @@ TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
     EXPECT_EQ(c.log_level, defaults.log_level);
 }
 
-TEST(Config, AnEmptyFileIsTheDefaults) { EXPECT_TRUE(parse_config("", no_environment).ok()); }
+TEST(Config, AnEmptyFileIsTheDefaults) {
+    EXPECT_TRUE(parse_config("", no_environment).ok());
+}
 
 TEST(Config, ReadsWhatIsWritten) {
     const ConfigResult result = parse_config(R"(
@@ -101,10 +106,13 @@ TEST(Config, ProblemsSayWhereWhatAndWhatToDo) {
         {"timeouts:\n  head: 10", 2, "write 250ms, 30s, 5m or 1h"},
         {"limits:\n\n  json_body_bytes: 1XB", 3, "write 64KB, 16MB or 1GB"},
         {"store: mysql://x", 1, "sqlite:PATH or postgres://"},
-        {"upstreams:\n  - name: a\n    base_url: example.com\n    models: ['*']", 2, "write it as https://"},
+        {"upstreams:\n  - name: a\n    base_url: example.com\n    models: ['*']", 2,
+         "write it as https://"},
         {"upstreams:\n  - name: a", 2, "serves no models"},
-        {"upstreams:\n  - name: a\n    api_key: ${NOT_SET}\n    models: ['*']", 3, "'NOT_SET' is not set"},
-        {"upstreams:\n  - name: a\n    api_key_file: /does/not/exist\n    models: ['*']", 3, "cannot be read"},
+        {"upstreams:\n  - name: a\n    api_key: ${NOT_SET}\n    models: ['*']", 3,
+         "'NOT_SET' is not set"},
+        {"upstreams:\n  - name: a\n    api_key_file: /does/not/exist\n    models: ['*']", 3,
+         "cannot be read"},
         {"admin:\n  token: short", 2, "at least 20 characters"},
         {"tls:\n  certificate_file: /x", 2, "both certificate_file and key_file"},
         {"billing:\n  usd_cny_rate: seven", 2, "not a decimal number"},
@@ -119,7 +127,9 @@ TEST(Config, ProblemsSayWhereWhatAndWhatToDo) {
         ASSERT_FALSE(result.ok()) << bad.yaml;
         const std::string report = result.report("tollgate.yaml");
         EXPECT_NE(report.find(bad.says), std::string::npos) << bad.yaml << "\n" << report;
-        EXPECT_NE(report.find("tollgate.yaml:" + std::to_string(bad.line) + ":"), std::string::npos) << bad.yaml << "\n" << report;
+        EXPECT_NE(report.find("tollgate.yaml:" + std::to_string(bad.line) + ":"), std::string::npos)
+            << bad.yaml << "\n"
+            << report;
     }
 }
 
@@ -130,9 +140,10 @@ TEST(Config, AllProblemsAreReportedAtOnce) {
 TEST(Config, SecretsComeFromFilesAndDefaultsFromTheText) {
     const std::string file = testing::TempDir() + "tg_secret_" + std::to_string(::getpid());
     std::ofstream(file) << "sk-in-a-file\r\nsecond line\n";
-    const ConfigResult result = parse_config("upstreams:\n  - {name: a, region: '${REGION:-eu}', organization: 'a$$b', api_key_file: " + file +
-                                                 ", models: ['*']}",
-                                             no_environment);
+    const ConfigResult result = parse_config(
+        "upstreams:\n  - {name: a, region: '${REGION:-eu}', organization: 'a$$b', api_key_file: " +
+            file + ", models: ['*']}",
+        no_environment);
     std::remove(file.c_str());
     ASSERT_TRUE(result.ok()) << result.report("t");
     EXPECT_EQ(result.config.gateway.upstreams[0].api_key, "sk-in-a-file");

@@ -24,14 +24,19 @@ std::size_t width_of(std::string_view text) {
 
 }  // namespace
 
-TextTable::TextTable(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+TextTable::TextTable(std::vector<std::string> header) {
+    rows_.push_back(std::move(header));
+}
 
-void TextTable::row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+void TextTable::row(std::vector<std::string> cells) {
+    rows_.push_back(std::move(cells));
+}
 
 void TextTable::print() const {
     std::vector<std::size_t> widths(rows_.front().size());
     for (const auto& cells : rows_) {
-        for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            widths[i] = std::max(widths[i], width_of(cells[i]));
     }
     for (const auto& cells : rows_) {
         std::string line;
@@ -46,7 +51,8 @@ void TextTable::print() const {
 void TextTable::print_csv() const {
     std::string out;
     for (const auto& cells : rows_) {
-        for (std::size_t i = 0; i < cells.size(); ++i) out.append(i == 0 ? "" : ",").append(csv_cell(cells[i]));
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            out.append(i == 0 ? "" : ",").append(csv_cell(cells[i]));
         out.append("\r\n");
     }
     print_text(out);
@@ -54,7 +60,8 @@ void TextTable::print_csv() const {
 
 std::string csv_cell(std::string_view text) {
     std::string out;
-    const bool is_formula = !text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos &&
+    const bool is_formula = !text.empty() &&
+                            std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos &&
                             text.find_first_not_of("+-.0123456789") != std::string_view::npos;
     const bool needs_quotes = text.find_first_of(",\"\r\n") != std::string_view::npos;
     if (!is_formula && !needs_quotes) return std::string(text);
@@ -76,7 +83,9 @@ void print_json(const std::function<void(JsonWriter&)>& write) {
     print_text(out);
 }
 
-void print_text(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print_text(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 std::string user_name() {
     const passwd* entry = ::getpwuid(::getuid());

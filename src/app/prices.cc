@@ -37,7 +37,8 @@ Status import_first_prices(SqlConnection& store, const Config& config, const Clo
     TG_TRY(const PriceRules rules, parse_price_rules(embedded_default_price_rules()));
     // The first book holds for all time: calls that were made before the import have a price too.
     const ProposalOptions options{.valid_from = UtcMicros{0}, .closed_until = UtcMicros{0}};
-    TG_TRY(const PriceStore::ImportProposal imported, prices.import_litellm(text, source, rules, options));
+    TG_TRY(const PriceStore::ImportProposal imported,
+           prices.import_litellm(text, source, rules, options));
     const Result<PriceVersionId> version =
         prices.publish(imported.proposal, Approval::given, "first start", clock.now());
     // Another process that started at the same moment may have been faster.
@@ -47,18 +48,22 @@ Status import_first_prices(SqlConnection& store, const Config& config, const Clo
     return {};
 }
 
-Result<PriceVersionId> current_price_version(SqlConnection& store) { return PriceStore(store).latest(); }
+Result<PriceVersionId> current_price_version(SqlConnection& store) {
+    return PriceStore(store).latest();
+}
 
-Result<std::shared_ptr<const Catalogue>> load_current_catalogue(SqlConnection& store, const Config& config) {
+Result<std::shared_ptr<const Catalogue>> load_current_catalogue(SqlConnection& store,
+                                                                const Config& config) {
     PriceStore prices(store);
     TG_TRY(const PriceVersionId latest, prices.latest());
     if (!latest) return Catalogue::build(latest, {}, {});
     return prices.load(latest, unknown_model_rule(config));
 }
 
-std::function<Result<std::shared_ptr<const Catalogue>>(PriceVersionId)> catalogue_source(const Config& config) {
-    return [url = config.effective_store_url(),
-            rule = unknown_model_rule(config)](PriceVersionId version) -> Result<std::shared_ptr<const Catalogue>> {
+std::function<Result<std::shared_ptr<const Catalogue>>(PriceVersionId)> catalogue_source(
+    const Config& config) {
+    return [url = config.effective_store_url(), rule = unknown_model_rule(config)](
+               PriceVersionId version) -> Result<std::shared_ptr<const Catalogue>> {
         TG_TRY(const std::unique_ptr<SqlConnection> store, open_store(url));
         return PriceStore(*store).load(version, rule);
     };

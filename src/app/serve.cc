@@ -121,7 +121,7 @@ Status Server::start_workers() {
     // A change made through the API holds when its answer is sent.
     options.on_directory_changed = [this](SqlConnection& store) -> Status {
         TG_TRY(const bool changed, directory_.refresh(store));
-        if (changed) workers_->publish_directory(directory_.get());
+        if (changed) workers_->publish_directory(directory_);
         return {};
     };
     options.on_prices_changed = [this](SqlConnection& store) -> Status {
@@ -134,6 +134,7 @@ Status Server::start_workers() {
     parts.api = api_.get();
     parts.blocking = blocking_.get();
     parts.metrics = &registry_;
+    parts.refresh = [this] { refresh_now(); };
     parts.not_ready = [this] {
         if (shared_.is_draining.load()) return std::string("shutting down");
         if (journal_ && !journal_->accepts_requests())
@@ -169,25 +170,50 @@ void Server::register_metrics() {
 
 void Server::watch_store() {
     bool was_failing = false;
-    while (!is_stopping_.load()) {
-        // Changes by other processes: the command line, or another gateway of the fleet.
-        const Result<bool> changed = directory_.refresh(*store_);
-        if (changed.ok() && *changed) workers_->publish_directory(directory_.get());
-        Status prices;
-        if (changed.ok()) {
-            Result<PriceVersionId> version = current_price_version(*store_);
-            if (version.ok() && *version != workers_->snapshot().catalogue->version()) {
-                Result<std::shared_ptr<const Catalogue>> next =
-                    load_current_catalogue(*store_, config_);
-                if (next.ok()) workers_->publish_catalogue(std::move(*next));
+    for (;;) {
+        std::uint64_t asked = 0;
+        {
+            const std::lock_guard lock(watch_mutex_);
+            asked = refreshes_asked_;
+        }
+        const Status status = look_at_store();
+        if (!status.ok()) {
+            if (!was_failing) log_error("store_unavailable", {{"detail", status.error().detail}});
+            // The connection may be the problem: a database that restarted needs a new one.
+            if (Result<std::unique_ptr<SqlConnection>> next =
+                    tg::open_store(config_.effective_store_url());
+                next.ok()) {
+                store_ = std::move(*next);
             }
         }
-        if (!changed.ok() && !was_failing)
-            log_error("store_unavailable", {{"detail", changed.error().detail}});
-        was_failing = !changed.ok();
+        was_failing = !status.ok();
         std::unique_lock lock(watch_mutex_);
-        watch_wake_.wait_for(lock, kWatchInterval, [this] { return is_stopping_.load(); });
+        refreshes_done_ = asked;
+        watch_done_.notify_all();
+        watch_wake_.wait_for(lock, kWatchInterval,
+                             [&] { return is_stopping_.load() || refreshes_asked_ != asked; });
+        if (is_stopping_.load()) return;
     }
+}
+
+/// Changes by other processes: the command line, or another gateway of the fleet.
+Status Server::look_at_store() {
+    TG_TRY(const bool changed, directory_.refresh(*store_));
+    if (changed) workers_->publish_directory(directory_);
+    TG_TRY(const PriceVersionId version, current_price_version(*store_));
+    if (version != workers_->snapshot().catalogue->version()) {
+        TG_TRY(std::shared_ptr<const Catalogue> next, load_current_catalogue(*store_, config_));
+        workers_->publish_catalogue(std::move(next));
+    }
+    return {};
+}
+
+void Server::refresh_now() {
+    std::unique_lock lock(watch_mutex_);
+    const std::uint64_t mine = ++refreshes_asked_;
+    watch_wake_.notify_all();
+    watch_done_.wait_for(lock, std::chrono::seconds(2),
+                         [&] { return refreshes_done_ >= mine || is_stopping_.load(); });
 }
 
 Status Server::reload() {
@@ -207,7 +233,11 @@ Status Server::reload() {
 
 void Server::stop() {
     if (is_stopping_.exchange(true)) return;
-    watch_wake_.notify_all();
+    {
+        const std::lock_guard lock(watch_mutex_);
+        watch_wake_.notify_all();
+        watch_done_.notify_all();
+    }
     if (watcher_.joinable()) watcher_.join();
     if (workers_) workers_->stop(config_.shutdown_timeout_ms);
     if (admin_) admin_->stop();

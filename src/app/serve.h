@@ -39,6 +39,8 @@ class Server {
     Status load_prices();
     Status start_workers();
     void watch_store();
+    Status look_at_store();
+    void refresh_now();
     void register_metrics();
 
     Config config_;
@@ -57,7 +59,8 @@ class Server {
     std::unique_ptr<AdminServer> admin_;
     std::thread watcher_;
     std::mutex watch_mutex_;
-    std::condition_variable watch_wake_;
+    std::condition_variable watch_wake_, watch_done_;
+    std::uint64_t refreshes_asked_ = 0, refreshes_done_ = 0;  ///< under watch_mutex_
     std::atomic<bool> is_stopping_{false};
 };
 

@@ -24,6 +24,7 @@ Status Workers::start(const Config& config, int count) {
     TG_TRY(SocketAddress address, parse_address(config.listen));
     HttpServerOptions options = config.server;
     TG_TRY(options.tls, load_tls(config.tls));
+    TG_CHECK_OK(check_address_is_free(address));
     std::vector<int> sockets;
     for (int i = 0; i < count; ++i) {
         TG_TRY(const int fd, listen_on(address, kBacklog));
@@ -67,9 +68,10 @@ void Workers::publish() {
     on_each([this](Worker& worker) { worker.gateway->publish(snapshot_); });
 }
 
-void Workers::publish_directory(std::shared_ptr<const Directory> directory) {
+void Workers::publish_directory(const DirectoryHolder& directory) {
     const std::lock_guard lock(mutex_);
-    snapshot_.directory = std::move(directory);
+    // Taken under the lock, so that an older one never replaces a newer.
+    snapshot_.directory = directory.get();
     publish();
 }
 

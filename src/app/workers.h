@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "gateway/gateway.h"
+#include "identity/directory_holder.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 
@@ -25,7 +26,7 @@ class Workers {
     const std::string& address() const { return address_; }
 
     // Any thread but a worker's. Return when every worker uses the new version.
-    void publish_directory(std::shared_ptr<const Directory> directory);
+    void publish_directory(const DirectoryHolder& directory);
     void publish_catalogue(std::shared_ptr<const Catalogue> catalogue);
     void publish_config(std::shared_ptr<const RouteTable> routes,
                         std::shared_ptr<const GatewayOptions> options,

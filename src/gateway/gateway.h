@@ -90,6 +90,7 @@ class Gateway final : public HttpHandler {
                                       std::int64_t deadline_ns);
     Task<void> relay(Call* call);
     Task<void> relay_whole(Call* call);
+    Task<void> refuse_own_credentials(Call* call);
     Task<void> relay_stream(Call* call);
     /// Reads on after the client has left, for a bounded time, to learn the exact usage.
     Task<void> drain_upstream(Call* call, class ReplyScanner* scanner);

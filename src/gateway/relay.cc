@@ -58,7 +58,9 @@ Task<void> Gateway::relay(Call* call) {
     const std::string_view type = call->upstream->head().find("content-type");
     if (call->upstream_status >= 400) call->outcome = Outcome::upstream_error;
     call->is_stream_answer = is_event_stream(type);
-    if (call->is_stream_answer) {
+    if (call->upstream_status == 401) {
+        co_await refuse_own_credentials(call);
+    } else if (call->is_stream_answer) {
         co_await relay_stream(call);
     } else {
         co_await relay_whole(call);
@@ -68,6 +70,18 @@ Task<void> Gateway::relay(Call* call) {
     if (!call->is_client_gone) co_return;
     shared_->metrics->client_gone->add();
     call->exchange->abort();
+}
+
+/// The provider does not accept the account's credentials. That is no fault of the client's, who
+/// must not be told that its key is wrong.
+Task<void> Gateway::refuse_own_credentials(Call* call) {
+    log_error("upstream_refuses_credentials", {{"deployment", call->deployment->options.name}});
+    call->upstream.reset();
+    co_await settle(call);
+    co_await refuse(call, {ErrorCode::upstream_rejected,
+                           "upstream '" + call->deployment->options.name +
+                               "' does not accept this gateway's credentials; whoever runs the "
+                               "gateway must check its api_key"});
 }
 
 Task<void> Gateway::relay_whole(Call* call) {

@@ -92,6 +92,19 @@ Result<int> listen_on(const SocketAddress& address, int backlog) {
     return fd;
 }
 
+Status check_address_is_free(const SocketAddress& address) {
+    if (address.port() == 0) return {};
+    const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const int result =
+        ::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+    const std::string reason = errno_text();
+    ::close(fd);
+    if (result == 0) return {};
+    return fail(ErrorCode::io_error, "cannot listen on " + address.text() + ": " + reason);
+}
+
 SocketAddress local_address(int fd) {
     SocketAddress out;
     out.size = sizeof out.storage;

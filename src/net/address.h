@@ -25,6 +25,9 @@ Result<SocketAddress> parse_address(std::string_view text);
 /// A listening, non-blocking socket with SO_REUSEPORT, so that each loop has its own and the kernel
 /// shares connections out. Errors: io_error naming the address ("already in use" included).
 Result<int> listen_on(const SocketAddress& address, int backlog);
+/// SO_REUSEPORT would let a second process share the address unnoticed; a plain bind tells. Port 0
+/// is always free. Errors: io_error naming the address.
+Status check_address_is_free(const SocketAddress& address);
 SocketAddress local_address(int fd);
 std::string address_of_peer(int fd);
 
