@@ -1,75 +1,52 @@
 #include "api/test_api.h"
-#include "metering/usage_event.h"
+#include "billing/test_billing.h"
 
 namespace tg {
 namespace {
 
-/// 2026-06-13.
-constexpr std::int64_t kDay = 20'617;
-
-class UsageApiTest : public DialectTest {
-  protected:
-    /// Two projects with usage: what the settler would have written.
-    static void settle(TestApi& a) {
-        a.t.clock.set(parse_rfc3339("2026-06-15T12:00:00Z").value());
-        a.ok(201, "POST", "/customers", R"({"code":"acme","name":"Acme","time_zone":"UTC"})");
-        a.ok(201, "POST", "/projects",
-             R"({"customer":"acme","code":"chat","name":"Chat","department":"support"})");
-        a.ok(201, "POST", "/projects",
-             R"({"customer":"acme","code":"batch","name":"Batch","department":"data"})");
-        a.ok(201, "POST", "/keys", R"({"name":"k","project_id":1})");
-        const Status status = a.t.store->execute_script(
-            "INSERT INTO usage_dimensions (id, model, upstream_model, deployment, provider, "
-            "region) VALUES "
-            "(1, 'gpt-x', 'gpt-x-2026', 'eu-1', 'openai', 'eu');"
-            "INSERT INTO usage_daily (customer_id, local_day, project_id, key_id, dimension_id, "
-            "tier, currency, requests, errors, "
-            "estimated, unconfirmed, unpriced, input_tokens, cached_tokens, output_tokens, "
-            "reasoning_tokens, charge_nano, "
-            "charge_femto) VALUES "
-            "(1, 20617, 1, 1, 1, 0, 0, 10, 1, 2, 0, 0, 1000, 100, 500, 50, 7500000, 0),"
-            "(1, 20618, 1, 1, 1, 0, 0, 5, 0, 0, 0, 0, 400, 0, 200, 0, 3000000, 500000),"
-            "(1, 20617, 2, 1, 1, 0, 0, 1, 0, 0, 0, 1, 4, 0, 2, 0, 30000, 0);"
-            "INSERT INTO usage_daily_lines (customer_id, local_day, project_id, key_id, "
-            "dimension_id, tier, meter, currency, "
-            "price_nano, quantity) VALUES "
-            "(1, 20617, 1, 1, 1, 0, 0, 0, 2500000000, 400000000), (1, 20617, 2, 1, 1, 0, 8, 0, "
-            "10000000000, 20000000);");
-        ASSERT_TRUE(status.ok()) << status.error().text();
-    }
-    static RequestId add_event(TestApi& a) {
-        const UtcMicros at{kDay * 86'400'000'000};
-        const RequestId id = RandomIdSource(7).next(at);
-        SqlConnection& c = a.t.store.connection();
+/// An API over books that the settler has written from a journal.
+struct SettledApi {
+    explicit SettledApi(Dialect dialect)
+        : books(dialect), api(dialect, [this](AdminApi::Options& options) {
+              options.store_url = books.store().url();
+              options.terms = {.usd_cny_e8 = 700'000'000, .vat_ppm = 60'000};
+          }) {
+        api.t.clock.set(parse_rfc3339("2026-06-15T12:00:00Z").value());
+        books.payer("acme", "chat", "UTC");
+        TestIdentity& identity = books.identity;
+        const Project batch = identity.project(books.payer().customer, "batch");
         EXPECT_TRUE(
-            c.execute("INSERT INTO usage_events (sequence, id_high, id_low, customer_id, "
-                      "project_id, key_id, dimension_id, "
-                      "started_at, ended_at, local_day, endpoint, tier, source, outcome, "
-                      "http_status, flags, attempts, "
-                      "first_byte_ms, price_version, currency, charge_nano, charge_femto, "
-                      "input_tokens, output_tokens, "
-                      "usage, end_user, upstream_request_id) VALUES (1, ?, ?, 1, 1, 1, 1, ?, ?, "
-                      "20617, 1, 0, 1, 0, 200, ?, 1, "
-                      "12, 3, 0, 35, 62500, 120, 30, 'input:90,cache_read:30,output:30', 'user-7', "
-                      "'up-1')",
-                      {static_cast<std::int64_t>(id.high), static_cast<std::int64_t>(id.low),
-                       at.micros, at.micros + 5, std::int64_t{kEventStream | kEventUsageMismatch}})
+            identity.identity.update_project(batch.id, {.department = "data"}, identity.change())
                 .ok());
-        EXPECT_TRUE(c.execute("INSERT INTO settle_batches (first_sequence, last_sequence, "
-                              "from_lsn, to_lsn, first_started_ms, "
-                              "last_started_ms) VALUES (1, 1, 0, 1, ?, ?)",
-                              {id.time_ms(), id.time_ms()})
-                        .ok());
-        EXPECT_TRUE(
-            c.execute("INSERT INTO recent_calls (customer_id, sequence) VALUES (1, 1)").ok());
+        // 1000 input and 100 output tokens at 2.50 and 10 dollars a million: 0.0035 each.
+        last_id = append("2026-06-13T10:00:00Z", 1, books.payer().project);
+        append("2026-06-14T10:00:00Z", 2, books.payer().project);
+        append("2026-06-13T11:00:00Z", 1, batch.id);
+        EXPECT_EQ(books.settle(), 4);
+    }
+    RequestId append(const char* at, int count, ProjectId project) {
+        RequestId id;
+        for (int i = 0; i < count; ++i) {
+            UsageEvent event = books.event(at);
+            event.payer.project = project;
+            event.end_user = "user-7";
+            event.flags = kEventStream | kEventUsageMismatch;
+            books.append(event);
+            id = event.id;
+        }
         return id;
     }
+    TestBooks books;
+    TestApi api;
+    RequestId last_id;
 };
+
+class UsageApiTest : public DialectTest {};
 TG_INSTANTIATE_DIALECTS(UsageApiTest);
 
 TEST_P(UsageApiTest, usage_is_grouped_and_filtered) {
-    TestApi a(GetParam());
-    settle(a);
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
     const auto rows = [&](const std::string& query) {
         std::string out;
         for (const auto& row : at(a.ok(200, "GET", "/usage" + query), "data").items) {
@@ -79,16 +56,21 @@ TEST_P(UsageApiTest, usage_is_grouped_and_filtered) {
         }
         return out;
     };
-    EXPECT_EQ(rows(""), "acme chat gpt-x 15 0.0105000005; acme batch gpt-x 1 0.00003; ")
+    EXPECT_EQ(rows(""), "acme chat gpt-4o 3 0.0105; acme batch gpt-4o 1 0.0035; ")
         << "the current month by default";
-    EXPECT_EQ(rows("?by=department,day&month=2026-06"),
-              "support 2026-06-13 10 0.0075; support 2026-06-14 5 0.0030000005; data 2026-06-13 1 "
-              "0.00003; ");
-    EXPECT_EQ(rows("?by=project&from=2026-06-14&to=2026-06-14"), "chat 5 0.0030000005; ");
-    EXPECT_EQ(rows("?by=provider&project=batch"), "openai 1 0.00003; ");
-    EXPECT_EQ(rows("?by=project&department=support&limit=1"), "chat 15 0.0105000005; ");
+    EXPECT_EQ(
+        rows("?by=department,day&month=2026-06"),
+        "research 2026-06-14 2 0.007; data 2026-06-13 1 0.0035; research 2026-06-13 1 0.0035; ");
+    EXPECT_EQ(rows("?by=project&from=2026-06-14&to=2026-06-14"), "chat 2 0.007; ");
+    EXPECT_EQ(rows("?by=provider&project=batch"), "openai 1 0.0035; ");
+    EXPECT_EQ(rows("?by=end_user&end_user=user-7&customer=acme"), "user-7 4 0.014; ");
+    EXPECT_EQ(rows("?by=project&department=research&limit=1"), "chat 3 0.0105; ");
     EXPECT_EQ(rows("?by=project&month=2026-05"), "");
     EXPECT_EQ(rows("?by=project&customer=nobody"), "");
+}
+
+TEST_P(UsageApiTest, bad_usage_questions_are_refused) {
+    TestApi a(GetParam());
     for (const auto& [query, says] : std::vector<std::pair<std::string, std::string>>{
              {"?by=colour", "colour"},
              {"?by=", "no dimension"},
@@ -104,18 +86,19 @@ TEST_P(UsageApiTest, usage_is_grouped_and_filtered) {
 }
 
 TEST_P(UsageApiTest, calls_are_shown_with_every_quantity) {
-    TestApi a(GetParam());
-    settle(a);
-    EXPECT_TRUE(at(a.ok(200, "GET", "/events?customer=acme"), "data").items.empty());
-    const RequestId id = add_event(a);
-    const auto list = a.ok(200, "GET", "/events?customer=1&count=5");
-    ASSERT_EQ(at(list, "data").items.size(), 1U);
-    const auto event = a.ok(200, "GET", "/events/" + id.text());
-    EXPECT_EQ(text_at(event, "id"), id.text());
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    EXPECT_EQ(at(a.ok(200, "GET", "/events?customer=acme"), "data").items.size(), 4U);
+    EXPECT_EQ(at(a.ok(200, "GET", "/events?customer=1&count=3"), "data").items.size(), 3U);
+    const auto event = a.ok(200, "GET", "/events/" + settled.last_id.text());
+    EXPECT_EQ(text_at(event, "id"), settled.last_id.text());
     EXPECT_EQ(text_at(event, "project"), "chat");
-    EXPECT_EQ(integer_at(at(event, "usage"), "cache_read"), 30);
-    EXPECT_EQ(text_at(event, "charge"), "0.0000000350625");
+    EXPECT_EQ(text_at(event, "end_user"), "user-7");
+    EXPECT_EQ(integer_at(at(event, "usage"), "input"), 1000);
+    EXPECT_EQ(integer_at(at(event, "usage"), "output"), 100);
+    EXPECT_EQ(text_at(event, "charge"), "0.0035");
     ASSERT_EQ(at(event, "flags").items.size(), 2U);
+    EXPECT_EQ(at(event, "flags").items[0].text, "stream");
     EXPECT_EQ(at(event, "flags").items[1].text, "usage_mismatch");
     EXPECT_EQ(a.error("GET", "/events", "", "'customer' is missing"), "invalid_request");
     EXPECT_EQ(a.error("GET", "/events?customer=acme&count=101", "", "'count'"), "invalid_request");
@@ -125,18 +108,22 @@ TEST_P(UsageApiTest, calls_are_shown_with_every_quantity) {
 }
 
 TEST_P(UsageApiTest, a_bill_comes_as_json_csv_and_table) {
-    TestApi a(GetParam(), [](AdminApi::Options& options) {
-        options.terms = {.usd_cny_e8 = 700'000'000, .vat_ppm = 60'000};
-    });
-    settle(a);
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    // 400,000,000 input tokens at 2.50 are 1,000 dollars.
+    UsageEvent large = settled.books.event("2026-06-20T00:00:00Z");
+    large.usage = {};
+    large.usage[Meter::input] = 400'000'000 - 3000;
+    settled.books.append(large);
+    EXPECT_EQ(settled.books.settle(), 1);
     const auto bill = a.ok(200, "GET", "/bills/acme/2026-06");
     EXPECT_EQ(text_at(bill, "id"), "BILL-acme-202606");
-    EXPECT_EQ(at(bill, "lines").items.size(), 2U);
-    EXPECT_EQ(text_at(at(bill, "total"), "usd"), "1200.00");
-    EXPECT_EQ(text_at(at(bill, "total"), "cny"), "8400.00") << "with the rate of the options";
-    EXPECT_EQ(text_at(at(bill, "total"), "total_cny"), "8904.00");
-    EXPECT_EQ(text_at(at(a.ok(200, "GET", "/bills/1/2026-06?project=chat"), "total"), "usd"),
-              "1000.00");
+    EXPECT_EQ(at(bill, "lines").items.size(), 4U);
+    const auto chat = a.ok(200, "GET", "/bills/1/2026-06?project=chat");
+    EXPECT_EQ(text_at(at(chat, "lines").items.at(0), "usd"), "1000.00");
+    EXPECT_EQ(text_at(at(chat, "lines").items.at(0), "cny"), "7000.00")
+        << "with the rate of the options";
+    EXPECT_EQ(text_at(chat, "vat_percent"), "6");
     const ApiReply csv = a.send("GET", "/bills/acme/2026-06?format=csv");
     EXPECT_EQ(csv.content_type, "text/csv; charset=utf-8");
     EXPECT_TRUE(csv.body.starts_with("bill,customer,"));
