@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "providers/internal/json_cursor.h"
 
@@ -39,55 +40,80 @@ enum class Scope : std::uint8_t {
     input_details,
     cached_details,
     written_details,
-    output_details,
-    other
+    output_details
 };
 
+/// Length and first letter of a name: enough to tell nearly all names apart.
+constexpr std::uint16_t tag_of(std::string_view text) {
+    return static_cast<std::uint16_t>(text.size() << 8 | static_cast<unsigned char>(text[0]));
+}
+
+/// A member that counts, or an object with members that count.
 struct Name {
-    Scope scope;
+    constexpr Name(std::string_view n, Count c) : tag(tag_of(n)), count(c), name(n) {}
+    constexpr Name(std::string_view n, Scope in) : tag(tag_of(n)), inside(in), name(n) {}
+
+    std::uint16_t tag;
+    Count count = Count::count_;  // count_: an object, read as scope `inside`
+    Scope inside = Scope::top;
     std::string_view name;
-    Count count;
-};
-constexpr Name kNames[] = {
-    {Scope::top, "prompt_tokens", Count::input},
-    {Scope::top, "completion_tokens", Count::output},
-    {Scope::top, "total_tokens", Count::total},
-    {Scope::top, "input_tokens", Count::input},
-    {Scope::top, "output_tokens", Count::output},
-    {Scope::top, "prompt_cache_hit_tokens", Count::cache_hit},
-    {Scope::top, "cached_tokens", Count::cached_beside},
-    {Scope::top, "seconds", Count::audio_ms},
-    {Scope::input_details, "cached_tokens", Count::cached},
-    {Scope::input_details, "cache_write_tokens", Count::written},
-    {Scope::input_details, "audio_tokens", Count::input_audio},
-    {Scope::input_details, "image_tokens", Count::input_image},
-    {Scope::input_details, "text_tokens", Count::input_text},
-    {Scope::cached_details, "text_tokens", Count::cached_text},
-    {Scope::cached_details, "audio_tokens", Count::cached_audio},
-    {Scope::cached_details, "image_tokens", Count::cached_image},
-    {Scope::written_details, "ttl_30m_tokens", Count::written_short},
-    {Scope::written_details, "ttl_12h_tokens", Count::written_long},
-    {Scope::output_details, "reasoning_tokens", Count::reasoning},
-    {Scope::output_details, "audio_tokens", Count::output_audio},
-    {Scope::output_details, "image_tokens", Count::output_image},
-    {Scope::output_details, "text_tokens", Count::output_text},
 };
 
-struct Inner {
-    Scope scope;
-    std::string_view name;
-    Scope inside;
+constexpr Name kTopNames[] = {
+    {"prompt_tokens", Count::input},
+    {"completion_tokens", Count::output},
+    {"total_tokens", Count::total},
+    {"prompt_tokens_details", Scope::input_details},
+    {"completion_tokens_details", Scope::output_details},
+    {"input_tokens", Count::input},
+    {"output_tokens", Count::output},
+    {"input_tokens_details", Scope::input_details},
+    {"output_tokens_details", Scope::output_details},
+    {"input_token_details", Scope::input_details},
+    {"output_token_details", Scope::output_details},
+    {"prompt_cache_hit_tokens", Count::cache_hit},
+    {"cached_tokens", Count::cached_beside},
+    {"seconds", Count::audio_ms},
 };
-constexpr Inner kObjects[] = {
-    {Scope::top, "prompt_tokens_details", Scope::input_details},
-    {Scope::top, "input_tokens_details", Scope::input_details},
-    {Scope::top, "input_token_details", Scope::input_details},
-    {Scope::top, "completion_tokens_details", Scope::output_details},
-    {Scope::top, "output_tokens_details", Scope::output_details},
-    {Scope::top, "output_token_details", Scope::output_details},
-    {Scope::input_details, "cached_tokens_details", Scope::cached_details},
-    {Scope::input_details, "cache_write_tokens_details", Scope::written_details},
+constexpr Name kInputNames[] = {
+    {"cached_tokens", Count::cached},
+    {"cache_write_tokens", Count::written},
+    {"audio_tokens", Count::input_audio},
+    {"image_tokens", Count::input_image},
+    {"text_tokens", Count::input_text},
+    {"cached_tokens_details", Scope::cached_details},
+    {"cache_write_tokens_details", Scope::written_details},
 };
+constexpr Name kCachedNames[] = {
+    {"text_tokens", Count::cached_text},
+    {"audio_tokens", Count::cached_audio},
+    {"image_tokens", Count::cached_image},
+};
+constexpr Name kWrittenNames[] = {
+    {"ttl_30m_tokens", Count::written_short},
+    {"ttl_12h_tokens", Count::written_long},
+};
+constexpr Name kOutputNames[] = {
+    {"reasoning_tokens", Count::reasoning},
+    {"audio_tokens", Count::output_audio},
+    {"image_tokens", Count::output_image},
+    {"text_tokens", Count::output_text},
+};
+constexpr std::span<const Name> kScopes[] = {kTopNames, kInputNames, kCachedNames, kWrittenNames,
+                                             kOutputNames};
+
+const Name* find_name(Scope scope, std::string_view key) {
+    if (key.empty()) return nullptr;
+    const std::uint16_t tag = tag_of(key);
+    for (const Name& name : kScopes[static_cast<std::size_t>(scope)]) {
+        if (name.tag == tag && name.name == key) return &name;
+    }
+    if (key.find('\\') == std::string_view::npos) return nullptr;
+    for (const Name& name : kScopes[static_cast<std::size_t>(scope)]) {
+        if (is_json_key(key, name.name)) return &name;
+    }
+    return nullptr;
+}
 
 struct Counts {
     std::array<std::int64_t, static_cast<std::size_t>(Count::count_)> value{};
@@ -115,32 +141,26 @@ void take_count(Count count, std::string_view token, Counts* counts) {
     }
 }
 
-/// Reads one object of the usage; returns false when it is no well-formed JSON object.
-/// Recursion is bounded by kObjects: three levels.
-bool read_scope(Scope scope, std::string_view json, Counts* counts) {
-    JsonCursor cursor(json);
-    std::string_view key;
+/// Reads the object the cursor stands at; returns false when it is no well-formed JSON object.
+/// Recursion is bounded by the scopes: three levels.
+bool read_scope(Scope scope, JsonCursor& cursor, Counts* counts) {
     if (!cursor.enter_object()) return false;
+    std::string_view key;
     while (cursor.next_member(&key)) {
-        const std::string_view value = cursor.take_value();
-        if (value.empty()) return false;
-        if (value.front() == '{') {
-            for (const Inner& inner : kObjects) {
-                if (inner.scope == scope && is_json_key(key, inner.name) &&
-                    !read_scope(inner.inside, value, counts)) {
-                    return false;
-                }
-            }
-            continue;
-        }
-        for (const Name& name : kNames) {
-            if (name.scope == scope && is_json_key(key, name.name)) {
-                take_count(name.count, value, counts);
-                break;
-            }
+        const Name* name = find_name(scope, key);
+        std::int64_t number = 0;
+        if (name != nullptr && name->count == Count::count_ && cursor.peek() == '{') {
+            if (!read_scope(name->inside, cursor, counts)) return false;
+        } else if (name != nullptr && name->count != Count::audio_ms && cursor.take_digits(&number)) {
+            if (name->count != Count::count_) counts->set(name->count, number);
+        } else {
+            const std::string_view value = cursor.take_value();
+            if (value.empty()) return false;
+            const bool is_count = name != nullptr && name->count != Count::count_;
+            if (is_count && value.front() != '{') take_count(name->count, value, counts);
         }
     }
-    return cursor.is_at_end();
+    return cursor.ok();
 }
 
 /// Takes classes out of a total, never more than is left of it.
@@ -220,7 +240,8 @@ bool sums_to(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t total)
 OpenAiUsage parse_openai_usage(OpenAiCall call, std::string_view json) {
     OpenAiUsage out;
     Counts c;
-    if (!read_scope(Scope::top, json, &c)) return out;
+    JsonCursor cursor(json);
+    if (!read_scope(Scope::top, cursor, &c) || !cursor.is_at_end()) return out;
     const bool has_input = c.has(Count::input), has_output = c.has(Count::output),
                has_total = c.has(Count::total);
     if (!has_input && !has_output && !has_total && !c.has(Count::audio_ms)) return out;

@@ -1,6 +1,8 @@
 #include "providers/internal/json_cursor.h"
 
-#include <array>
+#include <emmintrin.h>
+
+#include <bit>
 #include <limits>
 
 namespace tg {
@@ -133,16 +135,33 @@ bool JsonCursor::next_member(std::string_view* raw_key) {
 bool JsonCursor::take_string(std::string_view* raw) {
     if (at_ >= text_.size() || text_[at_] != '"') return false;
     const std::size_t start = at_ + 1;
-    for (std::size_t i = start; i < text_.size(); ++i) {
-        if (text_[i] == '\\') {
-            ++i;
-        } else if (text_[i] == '"') {
-            *raw = text_.substr(start, i - start);
-            at_ = i + 1;
-            return true;
-        }
+    std::size_t end = find_quote_or_backslash(text_, start);
+    while (end < text_.size() && text_[end] == '\\') end = find_quote_or_backslash(text_, end + 2);
+    if (end >= text_.size()) return false;
+    *raw = text_.substr(start, end - start);
+    at_ = end + 1;
+    return true;
+}
+
+char JsonCursor::peek() {
+    skip_space();
+    return at_ < text_.size() ? text_[at_] : '\0';
+}
+
+bool JsonCursor::take_digits(std::int64_t* number) {
+    constexpr std::size_t kDigitsMax = 18;  // cannot overflow
+    skip_space();
+    std::size_t at = at_;
+    std::int64_t value = 0;
+    while (at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && at - at_ < kDigitsMax) {
+        value = value * 10 + (text_[at++] - '0');
     }
-    return false;
+    if (at == at_ || at == text_.size()) return false;
+    const char next = text_[at];
+    if (next != ',' && next != '}' && !is_json_space(next)) return false;
+    at_ = at;
+    *number = value;
+    return true;
 }
 
 bool JsonCursor::take_container() {
@@ -192,6 +211,18 @@ std::string_view JsonCursor::take_value() {
         return {};
     }
     return text_.substr(start, at_ - start);
+}
+
+std::size_t find_quote_or_backslash(std::string_view text, std::size_t at) {
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    for (; at + 16 <= text.size(); at += 16) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+        const auto mask = static_cast<unsigned>(
+            _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
+        if (mask != 0) return at + static_cast<std::size_t>(std::countr_zero(mask));
+    }
+    while (at < text.size() && text[at] != '"' && text[at] != '\\') ++at;
+    return at;
 }
 
 void append_json_unescaped(std::string& out, std::string_view raw) {

@@ -21,6 +21,11 @@ class JsonCursor {
     /// The value at hand as its raw text, without surrounding white space; empty on error.
     std::string_view take_value();
 
+    /// The first byte of the value at hand, 0 at the end.
+    char peek();
+    /// Takes the value at hand when it is a plain number of at most 18 digits; else leaves it.
+    bool take_digits(std::int64_t* number);
+
     bool ok() const { return ok_; }
     /// Nothing went wrong and nothing but white space follows.
     bool is_at_end();
@@ -42,6 +47,9 @@ class JsonCursor {
 constexpr bool is_json_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
+
+/// First quote or backslash in `text` from `at` on, or its size.
+std::size_t find_quote_or_backslash(std::string_view text, std::size_t at);
 
 /// Appends the text of a JSON string's inside. What is no valid escape, and a surrogate without its
 /// half, becomes U+FFFD; an escape cut off at the end is left out.

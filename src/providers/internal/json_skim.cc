@@ -18,20 +18,30 @@ struct Classes {
 };
 
 Classes classify(const char* bytes) {
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
+    const __m128i fold = _mm_set1_epi8(0x20);
+    const auto mask = [](__m128i v) {
+        return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(v)));
+    };
     Classes out;
-    for (int part = 3; part >= 0; --part) {
-        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part * 16));
+    __m128i any_backslash = _mm_setzero_si128();
+    __m128i parts[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i * 16));
+        parts[i] = v;
         // '[' and '{', ']' and '}' differ in bit 0x20 only, and no other byte becomes one of them
         // by setting it.
-        const __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
-        const auto mask = [](__m128i a, char c) {
-            return static_cast<std::uint64_t>(
-                static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_set1_epi8(c)))));
-        };
-        out.quote = out.quote << 16 | mask(v, '"');
-        out.backslash = out.backslash << 16 | mask(v, '\\');
-        out.open = out.open << 16 | mask(folded, '{');
-        out.close = out.close << 16 | mask(folded, '}');
+        const __m128i folded = _mm_or_si128(v, fold);
+        out.quote |= mask(_mm_cmpeq_epi8(v, quote)) << (i * 16);
+        out.open |= mask(_mm_cmpeq_epi8(folded, open)) << (i * 16);
+        out.close |= mask(_mm_cmpeq_epi8(folded, close)) << (i * 16);
+        any_backslash = _mm_or_si128(any_backslash, _mm_cmpeq_epi8(v, backslash));
+    }
+    if (_mm_movemask_epi8(any_backslash) != 0) {
+        for (int i = 0; i < 4; ++i) {
+            out.backslash |= mask(_mm_cmpeq_epi8(parts[i], backslash)) << (i * 16);
+        }
     }
     return out;
 }
@@ -142,6 +152,14 @@ void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
                 const auto end = static_cast<unsigned>(std::countr_zero(rest));
                 events &= bits_above(end);
                 end_string(block.bytes + end, sink);
+                if (!is_value_next_ || value_node_ != kSkimNone) continue;
+                // A value of no interest comes next. When it is a string that ends in this block,
+                // its two quotes are all there is to pass over.
+                const std::uint64_t value = events & (~events + 1) & block.quote;
+                const std::uint64_t value_end = value == 0 ? 0 : (events ^ value) & block.quote;
+                if (value_end == 0) continue;
+                is_value_next_ = false;
+                events &= bits_above(static_cast<unsigned>(std::countr_zero(value_end)));
             } else {
                 end_string(p, sink);
             }
@@ -243,26 +261,54 @@ void JsonSkimmer::end_string(const char* closing_quote, SkimSink& sink) {
     }
     if (level_ == 0 || nodes_[stack_[level_ - 1]].kind != SkimKind::object) return;
     if (!is_key_split_) {
-        value_node_ = find_key(text);
+        value_node_ = find_key(text, end_);
     } else if (key_size_ + text.size() <= kRawKeyMax) {
         std::memcpy(key_.data() + key_size_, text.data(), text.size());
-        value_node_ = find_key({key_.data(), key_size_ + text.size()});
+        value_node_ = find_key({key_.data(), key_size_ + text.size()}, key_.data() + kRawKeyMax);
     } else {
         value_node_ = kSkimNone;
     }
-    phase_ = Phase::after_key;
-    peek(closing_quote + 1, sink);
+    const char* const value = closing_quote + 2;
+    if (value < end_ && value[-1] == ':' && !is_json_space(*value)) {
+        begin_value(value, sink);
+    } else {
+        phase_ = Phase::after_key;
+        peek(closing_quote + 1, sink);
+    }
 }
 
-SkimNodeId JsonSkimmer::find_key(std::string_view raw) const {
+inline void JsonSkimmer::begin_value(const char* at, SkimSink& sink) {
+    is_value_next_ = *at == '"' || *at == '{' || *at == '[';
+    if (value_node_ != kSkimNone && nodes_[value_node_].notify) {
+        sink.on_value(value_node_, *at, key_offset_, offset_of(at));
+    }
+}
+
+/// Bytes up to `readable_end` may be read, also those behind `raw`.
+SkimNodeId JsonSkimmer::find_key(std::string_view raw, const char* readable_end) const {
     const SkimNode& node = nodes_[stack_[level_ - 1]];
     if (raw.size() < 32 && (node.length_mask >> raw.size() & 1) != 0) {
+        std::uint64_t word = 0;
+        if (readable_end - raw.data() >= 8) {
+            std::memcpy(&word, raw.data(), 8);
+            if (raw.size() < 8) word &= (std::uint64_t{1} << (8 * raw.size())) - 1;
+        } else {
+            word = leading_word(raw);
+        }
         for (std::size_t i = 0; i < node.key_count; ++i) {
-            if (raw == node.keys[i].name) return node.keys[i].node;
+            const SkimKey& key = node.keys[i];
+            if (key.word != word || key.name.size() != raw.size()) continue;
+            if (raw.size() <= 8 || std::memcmp(raw.data() + 8, key.name.data() + 8, raw.size() - 8) == 0) {
+                return key.node;
+            }
         }
     }
-    if (!has_backslash_ || raw.size() > kRawKeyMax || raw.find('\\') == std::string_view::npos)
-        return kSkimNone;
+    return has_backslash_ ? find_escaped_key(raw) : kSkimNone;
+}
+
+SkimNodeId JsonSkimmer::find_escaped_key(std::string_view raw) const {
+    if (raw.size() > kRawKeyMax || raw.find('\\') == std::string_view::npos) return kSkimNone;
+    const SkimNode& node = nodes_[stack_[level_ - 1]];
     for (std::size_t i = 0; i < node.key_count; ++i) {
         if (is_json_key(raw, node.keys[i].name)) return node.keys[i].node;
     }
@@ -284,10 +330,7 @@ void JsonSkimmer::peek(const char* at, SkimSink& sink) {
         if (at == end_) return;
     }
     phase_ = Phase::none;
-    is_value_next_ = *at == '"' || *at == '{' || *at == '[';
-    if (value_node_ != kSkimNone && nodes_[value_node_].notify) {
-        sink.on_value(value_node_, *at, key_offset_, offset_of(at));
-    }
+    begin_value(at, sink);
 }
 
 /// The piece ends: hands out or keeps what of an open token it holds.

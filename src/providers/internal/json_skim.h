@@ -24,7 +24,17 @@ enum class SkimKind : std::uint8_t {
 struct SkimKey {
     std::string_view name;
     SkimNodeId node = kSkimNone;
+    std::uint64_t word = 0;  ///< its first eight bytes, set by skim_object()
 };
+
+/// The first eight bytes of `text`, zeros for those it has not: compares short names in one step.
+constexpr std::uint64_t leading_word(std::string_view text) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 8 && i < text.size(); ++i) {
+        word |= static_cast<std::uint64_t>(static_cast<unsigned char>(text[i])) << (8 * i);
+    }
+    return word;
+}
 
 struct SkimNode {
     static constexpr std::size_t kKeysMax = 8;
@@ -41,7 +51,8 @@ constexpr SkimNode skim_object(std::initializer_list<SkimKey> keys, bool notify 
     node.kind = SkimKind::object;
     node.notify = notify;
     for (const SkimKey& key : keys) {
-        node.keys[node.key_count++] = key;
+        node.keys[node.key_count] = key;
+        node.keys[node.key_count++].word = leading_word(key.name);
         node.length_mask |= 1U << key.name.size();
     }
     return node;
@@ -102,8 +113,10 @@ class JsonSkimmer {
     void end_skip(const char* after, SkimSink& sink);
     void begin_string(const char* opening_quote);
     void end_string(const char* closing_quote, SkimSink& sink);
-    SkimNodeId find_key(std::string_view raw) const;
+    SkimNodeId find_key(std::string_view raw, const char* readable_end) const;
+    SkimNodeId find_escaped_key(std::string_view raw) const;
     void peek(const char* at, SkimSink& sink);
+    void begin_value(const char* at, SkimSink& sink);
     void flush(SkimSink& sink);
     std::uint64_t offset_of(const char* p) const {
         return base_ + static_cast<std::uint64_t>(p - begin_);
