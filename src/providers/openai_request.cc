@@ -291,7 +291,8 @@ Status Inspector::take_stream_options(std::string_view text) {
         }
         facts_.asks_usage = value == "true";
     }
-    if (!cursor.is_at_end()) return refuse_value(Member::stream_options, "a well-formed JSON object");
+    if (!cursor.is_at_end())
+        return refuse_value(Member::stream_options, "a well-formed JSON object");
     return {};
 }
 

@@ -198,7 +198,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{R"({"n":0})", "'n' must be"}, Refusal{R"({"n":[1]})", "'n' must be"},
                     Refusal{R"({"user":7})", "'user' must be a string"},
                     Refusal{R"({"metadata":"x"})", "'metadata' must be an object"},
-                    Refusal{R"({"stream_options":{"a"::"b","c":1}})", "well-formed"}, Refusal{R"({"metadata":{"a":"b"]}})", "well-formed"},
+                    Refusal{R"({"stream_options":{"a"::"b","c":1}})", "well-formed"},
+                    Refusal{R"({"metadata":{"a":"b"]}})", "well-formed"},
                     Refusal{R"({"store":0})", "'store'"}));
 
 TEST(InspectRequest, DepthBombsAreRefused) {

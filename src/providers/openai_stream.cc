@@ -2,6 +2,7 @@
 #include <cstring>
 #include <list>
 
+#include "providers/internal/event_template.h"
 #include "providers/internal/json_skim.h"
 #include "providers/internal/openai_grammar.h"
 #include "providers/internal/reply_collector.h"
@@ -36,9 +37,12 @@ struct StreamScanner::State {
     void take_data(std::string_view data, std::size_t offset_in_event);
     Action decide(std::string_view event, Cut* cut) const;
     void end_event();
-    void emit(std::string_view event, StreamPieces* out);
+    void remember(std::string_view event, Action action, const Cut& cut);
+    std::size_t take_repeated(const char* p, const char* end, const char** run, StreamPieces* out);
+    void emit(std::string_view event, Action action, const Cut& cut, StreamPieces* out);
     Status scan(std::string_view bytes, StreamPieces* out);
-    void emit_in_feed(const char** run, const char* begin, const char* end, StreamPieces* out);
+    void emit_in_feed(std::string_view event, Action action, const Cut& cut, const char** run,
+                      StreamPieces* out);
     void begin_feed();
 
     OpenAiCall call;
@@ -60,6 +64,8 @@ struct StreamScanner::State {
     std::string held;   // the beginning of an event that may have to be changed
     std::string spent;  // the held event that was passed on last
     std::unique_ptr<std::list<std::string>> rebuilt;
+    EventTemplate pattern;     // of the last event that had data
+    std::uint32_t misses = 0;  // events since one was like the one before
 };
 
 namespace {
@@ -118,11 +124,57 @@ void StreamScanner::State::end_event() {
     data_size = event_size = 0;
 }
 
+/// Keeps the event as a pattern for those to come, when they may be like it. `event` is empty when
+/// its bytes are not at hand any more.
+void StreamScanner::State::remember(std::string_view event, Action action, const Cut& cut) {
+    constexpr std::uint32_t kMissesMax = 8, kTryEvery = 64;
+    using Type = ReplyCollector::EventType;
+    if (data_lines == 0) return;  // a comment changes nothing
+    const ReplyCollector::Event& found = collector.event();
+    // Where events have types, only a delta's text counts.
+    const bool is_typed = call == OpenAiCall::responses || call == OpenAiCall::other_json;
+    const bool is_plain = found.type == (is_typed ? Type::text_delta : Type::none) &&
+                          found.usage_end == 0 && !found.has_error && !found.has_item &&
+                          found.is_repeatable && !parser.is_error_event();
+    const bool is_kept_as_it_is = action == Action::pass || action == Action::cut;
+    const bool is_worth_it = misses < kMissesMax || misses % kTryEvery == 0;
+    ++misses;
+    // A byte order mark means something only once; a CR leaves open whether its line has ended.
+    if (!is_plain || !is_kept_as_it_is || !is_worth_it || data_lines > 1 ||
+        !skimmer.is_complete() || event.size() > EventTemplate::kSizeMax ||
+        !event.ends_with('\n') || event.starts_with('\xef')) {
+        pattern.clear();
+        return;
+    }
+    std::array<EventHole, kEventHolesMax> holes = found.holes;
+    for (std::size_t i = 0; i < found.hole_count; ++i) {
+        holes[i].begin += static_cast<std::uint32_t>(data_begin);
+        holes[i].end += static_cast<std::uint32_t>(data_begin);
+        if (holes[i].kind != EventHole::Kind::digits) continue;
+        while (event[holes[i].end] >= '0' && event[holes[i].end] <= '9') ++holes[i].end;
+    }
+    pattern.set(event, holes.data(), found.hole_count, cut.begin, cut.end);
+}
+
+/// The size of the event at `p` when it is like the one before, which is then booked; else 0.
+std::size_t StreamScanner::State::take_repeated(const char* p, const char* end, const char** run,
+                                                StreamPieces* out) {
+    EventTemplate::Match match;
+    const std::size_t size = pattern.match(p, end, &match);
+    if (size == 0 || size > kMaxEventBytes) return 0;
+    misses = 0;
+    collector.take_repeated(pattern, match);
+    if (match.cut_begin != match.cut_end) {
+        push(out, *run, p + match.cut_begin);
+        *run = p + match.cut_end;
+    }
+    swallows_lf = false;
+    return size;
+}
+
 /// Passes on an event that stands in a buffer of the scanner.
-void StreamScanner::State::emit(std::string_view event, StreamPieces* out) {
-    Cut cut;
-    const Action action = decide(event, &cut);
-    swallows_lf = action == Action::drop || action == Action::rebuild;
+void StreamScanner::State::emit(std::string_view event, Action action, const Cut& cut,
+                                StreamPieces* out) {
     switch (action) {
         case Action::pass:
             push(out, event.data(), event.data() + event.size());
@@ -140,22 +192,18 @@ void StreamScanner::State::emit(std::string_view event, StreamPieces* out) {
     }
 }
 
-/// An event that stands whole in the fed bytes; [*run, begin) before it was found fit to pass.
-void StreamScanner::State::emit_in_feed(const char** run, const char* begin, const char* end,
-                                        StreamPieces* out) {
-    const std::string_view event(begin, static_cast<std::size_t>(end - begin));
-    Cut cut;
-    const Action action = decide(event, &cut);
-    swallows_lf = action == Action::drop || action == Action::rebuild;
+/// An event that stands whole in the fed bytes; [*run, event) before it was found fit to pass.
+void StreamScanner::State::emit_in_feed(std::string_view event, Action action, const Cut& cut,
+                                        const char** run, StreamPieces* out) {
     if (action == Action::pass) return;
     if (action == Action::cut) {
-        push(out, *run, begin + cut.begin);
-        *run = begin + cut.end;
+        push(out, *run, event.data() + cut.begin);
+        *run = event.data() + cut.end;
         return;
     }
-    push(out, *run, begin);
-    *run = end;
-    if (action == Action::rebuild) emit(event, out);
+    push(out, *run, event.data());
+    *run = event.data() + event.size();
+    if (action == Action::rebuild) emit(event, action, cut, out);
 }
 
 void StreamScanner::State::begin_feed() {
@@ -170,7 +218,15 @@ Status StreamScanner::State::scan(std::string_view bytes, StreamPieces* out) {
     const char* const end = begin + bytes.size();
     const char* run = begin;          // not passed on yet, from here
     const char* event_begin = begin;  // of the event at hand, or of its part in this feed
+    bool is_event_whole = event_size == 0;
     for (const char* p = begin; p < end;) {
+        if (event_size == 0 && pattern.is_set() && parser.is_at_line_start()) {
+            if (const std::size_t size = take_repeated(p, end, &run, out); size != 0) {
+                p += size;
+                event_begin = p;
+                continue;
+            }
+        }
         const char* const before = p;
         std::string_view data;
         const SseParser::Token token = parser.next(&p, end, &data);
@@ -190,15 +246,23 @@ Status StreamScanner::State::scan(std::string_view bytes, StreamPieces* out) {
             event_begin = p;
             event_size = 0;
         } else if (token == SseParser::Token::event_end) {
-            if (is_stripping && !held.empty()) {
+            std::string_view event;
+            if (is_event_whole) {
+                event = {event_begin, static_cast<std::size_t>(p - event_begin)};
+            } else if (is_stripping) {
                 held.append(begin, p);
                 spent.swap(held);
                 held.clear();
-                emit(spent, out);
+                event = spent;
                 run = p;
-            } else if (is_stripping) {
-                emit_in_feed(&run, event_begin, p, out);
             }
+            Cut cut;
+            const Action action = decide(event, &cut);
+            swallows_lf = action == Action::drop || action == Action::rebuild;
+            remember(event, action, cut);
+            if (is_stripping && is_event_whole) emit_in_feed(event, action, cut, &run, out);
+            if (is_stripping && !is_event_whole) emit(event, action, cut, out);
+            is_event_whole = true;
             end_event();
             event_begin = p;
         }
@@ -229,8 +293,12 @@ void StreamScanner::finish(StreamPieces* out) {
     State& s = *state_;
     if (s.has_failed || s.is_finished) return;
     s.is_finished = true;
-    if (!s.held.empty())
-        s.emit(s.held, out);  // pieces of the last feed stay valid: `spent` is not touched
+    if (!s.held.empty()) {
+        Cut cut;
+        const State::Action action = s.decide(s.held, &cut);
+        s.emit(s.held, action, cut,
+               out);  // pieces of the last feed stay valid: `spent` is not touched
+    }
     s.end_event();
 }
 

@@ -480,5 +480,93 @@ TEST(StreamProperty, RandomStreamsDoNotDependOnTheirPieces) {
     }
 }
 
+/// Events that are nearly alike are compared with the one before instead of read: that must not
+/// show.
+TEST(StreamProperty, NearlyEqualEventsAreReadAsIfEachWereAlone) {
+    struct Form {
+        OpenAiCall call;
+        std::vector<std::string_view> parts;  // literals; between them one of kFillings
+    };
+    const Form forms[] = {
+        {OpenAiCall::chat,
+         {"data: {\"model\":\"m1\",\"choices\":[{\"delta\":{\"content\":\"",
+          "\"}}],\"usage\":null,\"obfuscation\":\"", "\"}\n\n"}},
+        {OpenAiCall::chat,
+         {"data: {\"model\":\"m2\",\"usage\":null,\"choices\":[{\"delta\":{\"reasoning\":\"",
+          "\"}}]}\n\n"}},
+        {OpenAiCall::chat,
+         {"data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"", "\",\"refusal\":\"",
+          "\"}}]}\r\n\r\n"}},
+        {OpenAiCall::chat, {"data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\r\r"}},
+        {OpenAiCall::completions, {"data:{\"choices\":[{\"text\":\"", "\"}],\"usage\":null}\n\n"}},
+        {OpenAiCall::responses,
+         {"event: x\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1",
+          ",\"delta\":\"", "\"}\n\n"}},
+        {OpenAiCall::responses, {"data: {\"sequence_number\":4,\"delta\":\"", "\"}\n\n"}},
+        {OpenAiCall::responses,
+         {"data: {\"type\":\"response.audio.delta\",\"delta\":\"", "\"}\n\n"}},
+        {OpenAiCall::other_json,
+         {"data: {\"type\":\"transcript.text.delta\",\"delta\":\"", "\"}\n\n"}},
+    };
+    constexpr std::string_view kFillings[] = {
+        "",
+        "a",
+        "77",
+        "\\n",
+        "\\\"",
+        "\\\\",
+        "\\u4e2d",
+        "\xe4\xb8\xad",
+        "\\",
+        "\n",
+        "\r",
+        "\\\n",
+        "\"",
+        "\",\"x\":\"",
+        "\",\"error\":{},\"y\":\"",
+        "0",
+        "1e5",
+        "a text that is longer than sixteen bytes, with \\\" in it"};
+    std::mt19937 random(3);
+    for (int round = 0; round < 4'000; ++round) {
+        const OpenAiCall call = forms[random() % std::size(forms)].call;
+        std::string stream;
+        std::size_t form = random() % std::size(forms);
+        for (int event = 0; event < 12; ++event) {
+            if (random() % 4 == 0) form = random() % std::size(forms);
+            if (random() % 10 == 0) stream += random() % 2 == 0 ? ": ping\n\n" : "event: error\n";
+            for (std::size_t i = 0; i < forms[form].parts.size(); ++i) {
+                stream += forms[form].parts[i];
+                const bool is_wild = random() % 3 == 0;
+                if (i + 1 < forms[form].parts.size())
+                    stream += kFillings[random() % (is_wild ? std::size(kFillings) : 8)];
+            }
+        }
+        const std::string_view view = stream;
+        for (const bool strip : {false, true}) {
+            const Seen whole = scan(call, strip, {view});
+            ASSERT_EQ(scan(call, strip, bytewise(view)), whole) << "strip " << strip << " stream:\n"
+                                                                << stream;
+            std::vector<std::string_view> feeds;
+            for (std::size_t at = 0; at < view.size();) {
+                feeds.push_back(view.substr(at, 1 + random() % 300));
+                at += feeds.back().size();
+            }
+            ASSERT_EQ(scan(call, strip, feeds), whole) << "strip " << strip << " stream:\n"
+                                                       << stream;
+        }
+    }
+}
+
+TEST(StreamScanner, TextIsNoLongerKeptWhenNobodyWillAsk) {
+    StreamScanner scanner(OpenAiCall::chat, false);
+    StreamPieces pieces;
+    const std::string_view event = "data: {\"choices\":[{\"delta\":{\"content\":\"ab\"}}]}\n\n";
+    ASSERT_TRUE(scanner.feed(event, &pieces).ok());
+    scanner.stop_collecting_text();
+    ASSERT_TRUE(scanner.feed(event, &pieces).ok());
+    EXPECT_EQ(scanner.delivered_text(), "ab");
+}
+
 }  // namespace
 }  // namespace tg

@@ -151,7 +151,8 @@ bool read_scope(Scope scope, JsonCursor& cursor, Counts* counts) {
         std::int64_t number = 0;
         if (name != nullptr && name->count == Count::count_ && cursor.peek() == '{') {
             if (!read_scope(name->inside, cursor, counts)) return false;
-        } else if (name != nullptr && name->count != Count::audio_ms && cursor.take_digits(&number)) {
+        } else if (name != nullptr && name->count != Count::audio_ms &&
+                   cursor.take_digits(&number)) {
             if (name->count != Count::count_) counts->set(name->count, number);
         } else {
             const std::string_view value = cursor.take_value();

@@ -1,4 +1,5 @@
-// What the OpenAI dialect costs on the way of a request. One figure a line: `providers_bench [--benchmark_filter=...]`.
+// What the OpenAI dialect costs on the way of a request. One figure a line: `providers_bench
+// [--benchmark_filter=...]`.
 #include <benchmark/benchmark.h>
 
 #include "providers/openai_paths.h"
@@ -15,7 +16,8 @@ std::string chat_request(std::size_t size) {
         R"({"model":"gpt-5.4","temperature":0.2,"stream":true,"max_completion_tokens":512,"user":"user-1234","messages":[)"
         R"({"role":"system","content":"You are a helpful assistant. Answer shortly."})";
     while (out.size() + 120 < size) {
-        out += R"(,{"role":"user","content":"What does clause 14.2 of the \"framework\" contract say on late delivery?\nQuote it."})";
+        out +=
+            R"(,{"role":"user","content":"What does clause 14.2 of the \"framework\" contract say on late delivery?\nQuote it."})";
     }
     return out + "]}";
 }
@@ -36,7 +38,8 @@ void BM_RewriteRequest(benchmark::State& state) {
     padded.append(kJsonPadding, '\0');
     const std::string_view view = std::string_view(padded).substr(0, size);
     const auto facts = inspect_request(OpenAiCall::chat, view);
-    for (auto _ : state) benchmark::DoNotOptimize(rewrite_request(OpenAiCall::chat, *facts, view, {}));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(rewrite_request(OpenAiCall::chat, *facts, view, {}));
 }
 BENCHMARK(BM_RewriteRequest);
 
@@ -52,7 +55,8 @@ BENCHMARK(BM_ParseUsage);
 std::string chat_reply(std::size_t content) {
     return R"({"id":"chatcmpl-Bq2","object":"chat.completion","created":1782000000,"model":"gpt-5.4-2026-03-05","choices":[{"index":0,)"
            R"("message":{"role":"assistant","content":")" +
-           std::string(content, 'a') + R"(","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":)" +
+           std::string(content, 'a') +
+           R"(","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":)" +
            std::string(kUsage) + R"(,"service_tier":"default","system_fingerprint":null})";
 }
 
@@ -72,7 +76,8 @@ BENCHMARK(BM_ScanReply)->Arg(20)->Arg(4096)->Arg(1 << 20);
 void BM_ScanEmbeddings(benchmark::State& state) {
     std::string body = R"({"object":"list","data":[{"object":"embedding","embedding":[0.1)";
     for (int i = 0; i < 1536; ++i) body += ",-0.0069292834";
-    body += R"(],"index":0}],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}})";
+    body +=
+        R"(],"index":0}],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}})";
     for (auto _ : state) {
         ReplyScanner scanner(OpenAiCall::embeddings);
         scanner.feed(body);
@@ -103,16 +108,22 @@ void scan_events(benchmark::State& state, bool strip, std::size_t events_a_feed)
     }
     state.SetItemsProcessed(static_cast<std::int64_t>(events));
     state.SetBytesProcessed(static_cast<std::int64_t>(events * kEvent.size()));
-    state.counters["ns/event"] = benchmark::Counter(static_cast<double>(events) * 1e-9,
-                                                    benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    state.counters["ns/event"] =
+        benchmark::Counter(static_cast<double>(events) * 1e-9,
+                           benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
-void BM_StreamPass(benchmark::State& state) { scan_events(state, false, static_cast<std::size_t>(state.range(0))); }
+void BM_StreamPass(benchmark::State& state) {
+    scan_events(state, false, static_cast<std::size_t>(state.range(0)));
+}
 BENCHMARK(BM_StreamPass)->Arg(1)->Arg(10);
-void BM_StreamStrip(benchmark::State& state) { scan_events(state, true, static_cast<std::size_t>(state.range(0))); }
+void BM_StreamStrip(benchmark::State& state) {
+    scan_events(state, true, static_cast<std::size_t>(state.range(0)));
+}
 BENCHMARK(BM_StreamStrip)->Arg(1)->Arg(10);
 
 void BM_ClassifyPath(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(classify_openai_path("POST", "/v1/chat/completions"));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(classify_openai_path("POST", "/v1/chat/completions"));
 }
 BENCHMARK(BM_ClassifyPath);
 

@@ -1,5 +1,5 @@
-// Any bytes as a request body: inspection never reads beyond them, and what is sent upstream instead is JSON that says the same,
-// asks for usage and names the model.
+// Any bytes as a request body: inspection never reads beyond them, and what is sent upstream
+// instead is JSON that says the same, asks for usage and names the model.
 #include <cstdlib>
 #include <string>
 
@@ -35,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string body(reinterpret_cast<const char*>(data + 1), size - 1);
     const auto facts = inspect(call, body);
     if (!facts.ok()) {
-        TG_ASSERT(facts.error().code == ErrorCode::invalid_request && !facts.error().detail.empty());
+        TG_ASSERT(facts.error().code == ErrorCode::invalid_request &&
+                  !facts.error().detail.empty());
         return 0;
     }
     TG_ASSERT(body[facts->last_brace] == '}');
@@ -47,8 +48,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool is_last_chunk_call = call == OpenAiCall::chat || call == OpenAiCall::completions;
     if (facts->is_stream && is_last_chunk_call) TG_ASSERT(again->asks_usage);
     TG_ASSERT(again->is_stream == facts->is_stream && again->choices == facts->choices &&
-              again->max_output_tokens == facts->max_output_tokens && again->store == facts->store &&
-              again->end_user == facts->end_user && again->metadata == facts->metadata);
+              again->max_output_tokens == facts->max_output_tokens &&
+              again->store == facts->store && again->end_user == facts->end_user &&
+              again->metadata == facts->metadata);
     TG_ASSERT(rewrite_request(call, *again, sent, options).empty());
     return 0;
 }

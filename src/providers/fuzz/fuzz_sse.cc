@@ -1,5 +1,5 @@
-// Any bytes as a stream, cut anywhere: output, text and facts do not depend on the cuts, and without stripping the bytes pass as
-// they are. The first two bytes choose call and cuts.
+// Any bytes as a stream, cut anywhere: output, text and facts do not depend on the cuts, and
+// without stripping the bytes pass as they are. The first two bytes choose call and cuts.
 #include <string>
 
 #include "base/check.h"
@@ -18,13 +18,15 @@ struct Outcome {
 };
 
 /// Pieces of pseudo-random sizes up to `max`; 0: one piece.
-Outcome run(OpenAiCall call, bool strip, std::string_view stream, std::size_t max, std::uint32_t seed) {
+Outcome run(OpenAiCall call, bool strip, std::string_view stream, std::size_t max,
+            std::uint32_t seed) {
     StreamScanner scanner(call, strip);
     Outcome out;
     StreamPieces pieces;
     while (!stream.empty()) {
         seed = seed * 1664525U + 1013904223U;
-        const std::size_t size = max == 0 ? stream.size() : std::min(stream.size(), 1 + (seed >> 8) % max);
+        const std::size_t size =
+            max == 0 ? stream.size() : std::min(stream.size(), 1 + (seed >> 8) % max);
         const std::string part(stream.substr(0, size));  // its own memory, so that stale views show
         stream.remove_prefix(size);
         TG_ASSERT(scanner.feed(part, &pieces).ok());
@@ -38,8 +40,9 @@ Outcome run(OpenAiCall call, bool strip, std::string_view stream, std::size_t ma
     out.bytes = scanner.delivered_bytes();
     out.model = facts.model;
     out.usage = facts.usage;
-    out.flags = (scanner.saw_end() ? 1 : 0) | (scanner.saw_error() ? 2 : 0) | (facts.has_usage ? 4 : 0) |
-                (facts.is_mismatch ? 8 : 0) | (facts.has_tier ? 16 : 0) | static_cast<int>(facts.tier) << 5;
+    out.flags = (scanner.saw_end() ? 1 : 0) | (scanner.saw_error() ? 2 : 0) |
+                (facts.has_usage ? 4 : 0) | (facts.is_mismatch ? 8 : 0) |
+                (facts.has_tier ? 16 : 0) | static_cast<int>(facts.tier) << 5;
     return out;
 }
 

@@ -201,7 +201,8 @@ std::string_view JsonCursor::take_value() {
         is_whole = take_container();
     } else {
         const auto is_literal = [](char c) {
-            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E';
+            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' ||
+                   c == '.' || c == 'E';
         };
         while (at_ < text_.size() && is_literal(text_[at_])) ++at_;
         is_whole = at_ > start;
@@ -217,8 +218,8 @@ std::size_t find_quote_or_backslash(std::string_view text, std::size_t at) {
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
     for (; at + 16 <= text.size(); at += 16) {
         const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
-        const auto mask = static_cast<unsigned>(
-            _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
+        const auto mask = static_cast<unsigned>(_mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
         if (mask != 0) return at + static_cast<std::size_t>(std::countr_zero(mask));
     }
     while (at < text.size() && text[at] != '"' && text[at] != '\\') ++at;

@@ -298,7 +298,8 @@ SkimNodeId JsonSkimmer::find_key(std::string_view raw, const char* readable_end)
         for (std::size_t i = 0; i < node.key_count; ++i) {
             const SkimKey& key = node.keys[i];
             if (key.word != word || key.name.size() != raw.size()) continue;
-            if (raw.size() <= 8 || std::memcmp(raw.data() + 8, key.name.data() + 8, raw.size() - 8) == 0) {
+            if (raw.size() <= 8 ||
+                std::memcmp(raw.data() + 8, key.name.data() + 8, raw.size() - 8) == 0) {
                 return key.node;
             }
         }

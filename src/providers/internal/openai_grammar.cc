@@ -27,6 +27,8 @@ constexpr Table shared_places() {
     t[kNodeContainer] = skim_leaf(SkimKind::string);
     t[kNodeAction] = skim_object({{"type", kNodeActionType}});
     t[kNodeActionType] = skim_leaf(SkimKind::string);
+    t[kNodeObfuscation] = skim_leaf(SkimKind::string);
+    t[kNodeSequence] = skim_leaf(SkimKind::value, kNotify);
     return t;
 }
 
@@ -53,7 +55,8 @@ constexpr Table chat_event() {
                                 {"model", kNodeModel},
                                 {"service_tier", kNodeTier},
                                 {"error", kNodeError},
-                                {"choices", kNodeChoices}});
+                                {"choices", kNodeChoices},
+                                {"obfuscation", kNodeObfuscation}});
     t[kNodeChoices] = skim_array(kNodeChoice);
     t[kNodeChoice] = skim_object({{"delta", kNodeDelta}, {"text", kNodeText}}, kNotify);
     t[kNodeDelta] = skim_object({{"content", kNodeText},
@@ -74,7 +77,9 @@ constexpr Table responses_event() {
                                 {"delta", kNodeText},
                                 {"response", kNodeResponse},
                                 {"item", kNodeItem},
-                                {"error", kNodeError}});
+                                {"error", kNodeError},
+                                {"obfuscation", kNodeObfuscation},
+                                {"sequence_number", kNodeSequence}});
     t[kNodeResponse] = skim_object({{"usage", kNodeUsage},
                                     {"model", kNodeModel},
                                     {"service_tier", kNodeTier},

@@ -28,6 +28,8 @@ enum OpenAiNode : SkimNodeId {
     kNodeContainer,
     kNodeAction,
     kNodeActionType,
+    kNodeObfuscation,  // random padding
+    kNodeSequence,     // an event's number
     kNodeCount,
 };
 

@@ -59,6 +59,14 @@ void ReplyCollector::on_value(SkimNodeId node, char first, std::uint64_t key_off
         case kNodeItem:
             item_ = Item();
             break;
+        case kNodeSequence:
+            // Where its digits end is seen when the whole event is.
+            if (first >= '0' && first <= '9') {
+                add_hole(EventHole::Kind::digits, value_offset, value_offset);
+            } else {
+                event_.is_repeatable = false;
+            }
+            break;
         default:
             break;
     }
@@ -76,13 +84,22 @@ void ReplyCollector::on_end(SkimNodeId node) {
 
 void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_last,
                               std::uint64_t end_offset) {
-    if (node == kNodeReasoningContent) has_reasoning_content_ = true;
-    if (node == kNodeText || node == kNodeReasoningContent ||
-        (node == kNodeReasoning && !has_reasoning_content_)) {
-        take_text(part, is_last);
+    const bool is_text =
+        node == kNodeText || node == kNodeReasoningContent || node == kNodeReasoning;
+    if (is_text || node == kNodeObfuscation) {
+        string_size_ += static_cast<std::uint32_t>(part.size());
+        if (is_last) {
+            const auto kind = is_text ? EventHole::Kind::text : EventHole::Kind::string;
+            add_hole(kind, end_offset - string_size_, end_offset);
+            string_size_ = 0;
+        }
+        // Whether `reasoning` counts depends on what came before.
+        if (node == kNodeReasoning) event_.is_repeatable = false;
+        if (node == kNodeReasoningContent) has_reasoning_content_ = true;
+        if (is_text && (node != kNodeReasoning || !has_reasoning_content_))
+            take_text(part, is_last);
         return;
     }
-    if (node == kNodeReasoning) return;
     const std::size_t max = node == kNodeUsage ? kUsageMax : kStringMax;
     if (is_last && node == kNodeUsage) event_.usage_end = static_cast<std::uint32_t>(end_offset);
     std::string_view whole = part;
@@ -94,6 +111,24 @@ void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_la
     }
     if (whole.size() <= max) take_string(node, whole);
     if (rare_) rare_->partial.clear();
+}
+
+void ReplyCollector::add_hole(EventHole::Kind kind, std::uint64_t begin, std::uint64_t end) {
+    if (event_.hole_count == kEventHolesMax) {
+        event_.is_repeatable = false;
+        return;
+    }
+    event_.holes[event_.hole_count++] = {static_cast<std::uint32_t>(begin),
+                                         static_cast<std::uint32_t>(end), kind};
+}
+
+void ReplyCollector::take_repeated(const EventTemplate& pattern,
+                                   const EventTemplate::Match& match) {
+    for (std::size_t i = 0; i < pattern.hole_count(); ++i) {
+        if (pattern.kind(i) == EventHole::Kind::text) take_text(match.filled[i], true);
+    }
+    event_mark_ = text_.size();
+    event_mark_beyond_ = text_beyond_;
 }
 
 void ReplyCollector::take_text(std::string_view part, bool is_last) {
@@ -220,6 +255,7 @@ void ReplyCollector::end_event() {
     }
     if (rare_) rare_->partial.clear();
     in_output_ = false;
+    string_size_ = 0;
     event_ = Event();
 }
 

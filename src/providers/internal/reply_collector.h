@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "providers/internal/event_template.h"
 #include "providers/internal/json_skim.h"
 #include "providers/openai_reply.h"
 
@@ -36,6 +37,10 @@ class ReplyCollector final : public SkimSink {
         bool has_error = false;
         bool has_item = false;
         EventType type = EventType::none;
+        /// Other events may differ from this one in the holes and mean the same.
+        bool is_repeatable = true;
+        std::uint8_t hole_count = 0;
+        std::array<EventHole, kEventHolesMax> holes{};
     };
 
     explicit ReplyCollector(OpenAiCall call) : call_(call) {}
@@ -49,6 +54,8 @@ class ReplyCollector final : public SkimSink {
     const Event& event() const { return event_; }
     /// Books what can be told only when the whole event is known, and gets ready for the next.
     void end_event();
+    /// The event was a repetition of the one before: only its text is new.
+    void take_repeated(const EventTemplate& pattern, const EventTemplate::Match& match);
 
     const ReplyFacts& facts() const { return facts_; }
     ReplyFacts take_facts() { return std::move(facts_); }
@@ -74,6 +81,7 @@ class ReplyCollector final : public SkimSink {
 
     Rare& rare() const;
     void take_text(std::string_view part, bool is_last);
+    void add_hole(EventHole::Kind kind, std::uint64_t begin, std::uint64_t end);
     void roll_back_text(std::size_t size, std::int64_t beyond);
     void take_string(SkimNodeId node, std::string_view raw);
     void take_usage(std::string_view json);
@@ -93,6 +101,7 @@ class ReplyCollector final : public SkimSink {
     std::size_t mark_ =
         0;  // text_ and text_beyond_ at the beginning of the event, then of the open string
     std::int64_t mark_beyond_ = 0;
+    std::uint32_t string_size_ = 0;  // bytes so far of a string that may become a hole
     std::size_t event_mark_ = 0;
     std::int64_t event_mark_beyond_ = 0;
     mutable std::unique_ptr<Rare> rare_;

@@ -26,6 +26,8 @@ class SseParser {
     bool is_line_start() const { return is_line_start_; }
     /// The event has the line `event: error`.
     bool is_error_event() const { return is_error_event_; }
+    /// Nothing of a line or line end is pending: the next byte begins a line.
+    bool is_at_line_start() const { return state_ == State::line_start && !after_cr_; }
     void begin_event() { is_error_event_ = false; }
 
   private:
