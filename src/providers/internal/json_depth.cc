@@ -2,6 +2,10 @@
 
 #include <emmintrin.h>
 
+#include <bit>
+
+#include "providers/internal/json_blocks.h"
+
 namespace tg {
 namespace {
 
@@ -30,19 +34,23 @@ std::size_t count_openings(std::string_view json, std::size_t max) {
 
 bool is_nested_deeper(std::string_view json, std::size_t depth_max) {
     if (count_openings(json, depth_max) <= depth_max) return false;
+    JsonBlockReader reader;
     std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        const char c = json[i];
-        if (in_string) {
-            if (c == '\\') ++i;
-            if (c == '"') in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > depth_max) return true;
-        } else if (c == '}' || c == ']') {
-            depth -= depth > 0 ? 1 : 0;
+    const char* const end = json.data() + json.size();
+    for (const char* p = json.data(); p < end; p += kJsonBlock) {
+        const JsonBlock block = reader.read(p, end);
+        const auto opens = static_cast<std::size_t>(std::popcount(block.open));
+        const auto closes = static_cast<std::size_t>(std::popcount(block.close));
+        if (depth + opens <= depth_max && closes <= depth) {
+            depth = depth + opens - closes;
+            continue;
+        }
+        for (std::uint64_t both = block.open | block.close; both != 0; both &= both - 1) {
+            if ((block.open & both & (~both + 1)) != 0) {
+                if (++depth > depth_max) return true;
+            } else if (depth > 0) {
+                --depth;
+            }
         }
     }
     return false;

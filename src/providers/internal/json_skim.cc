@@ -1,7 +1,5 @@
 #include "providers/internal/json_skim.h"
 
-#include <emmintrin.h>
-
 #include <bit>
 #include <cstring>
 
@@ -10,89 +8,20 @@
 namespace tg {
 namespace {
 
-constexpr std::size_t kBlock = 64;
-
-/// Bit i stands for byte i of a block.
-struct Classes {
-    std::uint64_t quote = 0, backslash = 0, open = 0, close = 0;
-};
-
-Classes classify(const char* bytes) {
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
-    const __m128i fold = _mm_set1_epi8(0x20);
-    const auto mask = [](__m128i v) {
-        return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(v)));
-    };
-    Classes out;
-    __m128i any_backslash = _mm_setzero_si128();
-    __m128i parts[4];
-    for (int i = 0; i < 4; ++i) {
-        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i * 16));
-        parts[i] = v;
-        // '[' and '{', ']' and '}' differ in bit 0x20 only, and no other byte becomes one of them
-        // by setting it.
-        const __m128i folded = _mm_or_si128(v, fold);
-        out.quote |= mask(_mm_cmpeq_epi8(v, quote)) << (i * 16);
-        out.open |= mask(_mm_cmpeq_epi8(folded, open)) << (i * 16);
-        out.close |= mask(_mm_cmpeq_epi8(folded, close)) << (i * 16);
-        any_backslash = _mm_or_si128(any_backslash, _mm_cmpeq_epi8(v, backslash));
-    }
-    if (_mm_movemask_epi8(any_backslash) != 0) {
-        for (int i = 0; i < 4; ++i) {
-            out.backslash |= mask(_mm_cmpeq_epi8(parts[i], backslash)) << (i * 16);
-        }
-    }
-    return out;
-}
-
-/// Bit i becomes the parity of bits 0 to i: from quotes to what they enclose.
-std::uint64_t prefix_xor(std::uint64_t bits) {
-    bits ^= bits << 1;
-    bits ^= bits << 2;
-    bits ^= bits << 4;
-    bits ^= bits << 8;
-    bits ^= bits << 16;
-    bits ^= bits << 32;
-    return bits;
-}
-
 constexpr std::uint64_t bits_above(unsigned bit) {
     return bit >= 63 ? 0 : ~std::uint64_t{0} << (bit + 1);
 }
 
-/// The bytes of a block of `size` that a backslash before them escapes. `is_escaped` carries over
-/// from block to block.
-std::uint64_t find_escaped(std::uint64_t backslash, std::size_t size, bool* is_escaped) {
-    std::uint64_t escaped = *is_escaped ? 1 : 0;
-    backslash &= ~escaped;
-    *is_escaped = false;
-    while (backslash != 0) {
-        const auto at = static_cast<unsigned>(std::countr_zero(backslash));
-        if (at + 1 == size) {
-            *is_escaped = true;
-            break;
-        }
-        escaped |= std::uint64_t{2} << at;
-        backslash &= ~(std::uint64_t{3} << at);
-    }
-    return escaped;
-}
-
 }  // namespace
 
-struct JsonSkimmer::Block {
-    const char* bytes;
-    std::uint64_t quote, open, close;  // outside strings; quotes that are not escaped
-};
-
 void JsonSkimmer::reset() {
-    base_ = in_string_ = skip_depth_ = 0;
+    reader_.reset();
+    base_ = skip_depth_ = 0;
     level_ = 0;
     phase_ = Phase::none;
     value_node_ = kSkimNone;
-    is_done_ = is_complete_ = is_escaped_ = has_backslash_ = is_value_next_ = is_string_open_ =
-        is_capturing_ = false;
+    is_done_ = is_complete_ = has_backslash_ = is_value_next_ = is_string_open_ = is_capturing_ =
+        false;
 }
 
 void JsonSkimmer::feed(std::string_view piece, SkimSink& sink) {
@@ -103,46 +32,29 @@ void JsonSkimmer::feed(std::string_view piece, SkimSink& sink) {
     begin_ = token_ = piece.data();
     end_ = begin_ + piece.size();
     if (phase_ != Phase::none) peek(begin_, sink);
-    for (const char* p = begin_; p < end_ && !is_done_; p += kBlock) {
-        const auto left = static_cast<std::size_t>(end_ - p);
-        const char* bytes = p;
-        char tail[kBlock];
-        if (left < kBlock) {
-            std::memset(tail, ' ', kBlock);
-            std::memcpy(tail, p, left);
-            bytes = tail;
-        }
-        const Classes classes = classify(bytes);
-        std::uint64_t quote = classes.quote;
-        if (classes.backslash != 0 || is_escaped_) {
-            has_backslash_ = true;
-            quote &= ~find_escaped(classes.backslash, std::min(left, kBlock), &is_escaped_);
-        }
-        std::uint64_t inside = in_string_;
-        if (quote != 0) {
-            inside ^= prefix_xor(quote);
-            in_string_ = std::uint64_t{0} - (inside >> 63);
-        }
-        walk({p, quote, classes.open & ~inside, classes.close & ~inside}, sink);
+    for (const char* p = begin_; p < end_ && !is_done_; p += kJsonBlock) {
+        const JsonBlock block = reader_.read(p, end_);
+        has_backslash_ = has_backslash_ || block.has_backslash;
+        walk(p, block, sink);
     }
     flush(sink);
     base_ += piece.size();
     begin_ = end_ = token_ = nullptr;
 }
 
-void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
+void JsonSkimmer::walk(const char* bytes, const JsonBlock& block, SkimSink& sink) {
     std::uint64_t todo = ~std::uint64_t{0};
     if (skip_depth_ != 0) {
         const unsigned end = skip_container(block.open, block.close);
-        if (end == kBlock) return;
-        end_skip(block.bytes + end + 1, sink);
+        if (end == kJsonBlock) return;
+        end_skip(bytes + end + 1, sink);
         todo = bits_above(end);
     }
     std::uint64_t events = (block.quote | block.open | block.close) & todo;
     while (events != 0) {
         const auto at = static_cast<unsigned>(std::countr_zero(events));
         const std::uint64_t bit = events & (~events + 1);
-        const char* p = block.bytes + at;
+        const char* p = bytes + at;
         events ^= bit;
         if ((block.quote & bit) != 0) {
             if (!is_string_open_) {
@@ -151,7 +63,7 @@ void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
                 if (rest == 0) return;  // the string goes on in the next block
                 const auto end = static_cast<unsigned>(std::countr_zero(rest));
                 events &= bits_above(end);
-                end_string(block.bytes + end, sink);
+                end_string(bytes + end, sink);
                 if (!is_value_next_ || value_node_ != kSkimNone) continue;
                 // A value of no interest comes next. When it is a string that ends in this block,
                 // its two quotes are all there is to pass over.
@@ -169,8 +81,8 @@ void JsonSkimmer::walk(const Block& block, SkimSink& sink) {
             if (skip_depth_ == 0) continue;
             const std::uint64_t above = bits_above(at);
             const unsigned end = skip_container(block.open & above, block.close & above);
-            if (end == kBlock) return;
-            end_skip(block.bytes + end + 1, sink);
+            if (end == kJsonBlock) return;
+            end_skip(bytes + end + 1, sink);
             events &= bits_above(end);
         } else {
             close_container(sink);
@@ -183,7 +95,7 @@ unsigned JsonSkimmer::skip_container(std::uint64_t open, std::uint64_t close) {
     const auto closes = static_cast<std::uint64_t>(std::popcount(close));
     if (closes < skip_depth_) {
         skip_depth_ += static_cast<std::uint64_t>(std::popcount(open)) - closes;
-        return kBlock;
+        return kJsonBlock;
     }
     for (std::uint64_t both = open | close; both != 0; both &= both - 1) {
         const std::uint64_t bit = both & (~both + 1);
@@ -193,7 +105,7 @@ unsigned JsonSkimmer::skip_container(std::uint64_t open, std::uint64_t close) {
             return static_cast<unsigned>(std::countr_zero(both));
         }
     }
-    return kBlock;
+    return kJsonBlock;
 }
 
 void JsonSkimmer::end_skip(const char* after, SkimSink& sink) {

@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "providers/internal/json_blocks.h"
+
 namespace tg {
 
 /// A place in a JSON document that somebody wants to know of. 0 is every other place.
@@ -103,9 +105,8 @@ class JsonSkimmer {
     /// and nobody sends that.
     static constexpr std::size_t kRawKeyMax = 40;
     enum class Phase : std::uint8_t { none, after_key, before_value };
-    struct Block;
 
-    void walk(const Block& block, SkimSink& sink);
+    void walk(const char* bytes, const JsonBlock& block, SkimSink& sink);
     /// Passes over brackets of a container nobody asked for; the bit where it ends, or 64.
     unsigned skip_container(std::uint64_t open, std::uint64_t close);
     void open_container(char bracket, std::uint64_t offset, const char* at, SkimSink& sink);
@@ -128,7 +129,7 @@ class JsonSkimmer {
     const char* end_ = nullptr;
     const char* token_ =
         nullptr;  // where the open string's or captured object's bytes in this piece begin
-    std::uint64_t in_string_ = 0;   // all ones when the next byte is inside a string
+    JsonBlockReader reader_;
     std::uint64_t skip_depth_ = 0;  // brackets open below the place where skipping began
     std::uint64_t key_offset_ = 0;
     std::array<SkimNodeId, kLevelsMax> stack_{};
@@ -137,7 +138,6 @@ class JsonSkimmer {
     SkimNodeId value_node_ = kSkimNone;  // whose value comes next or is being taken
     bool is_done_ = false;               // nothing more of interest comes
     bool is_complete_ = false;
-    bool is_escaped_ = false;  // the next byte is escaped by a backslash
     bool has_backslash_ = false;
     bool is_value_next_ = false;   // a key and its colon were read: the next token is the value
     bool is_string_open_ = false;  // a string on a walked level is open
