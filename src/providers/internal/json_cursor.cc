@@ -1,8 +1,6 @@
 #include "providers/internal/json_cursor.h"
 
-#include <emmintrin.h>
-
-#include <bit>
+#include <algorithm>
 #include <limits>
 
 namespace tg {
@@ -99,71 +97,6 @@ bool JsonCursor::fail() {
     return false;
 }
 
-void JsonCursor::skip_space() {
-    while (at_ < text_.size() && is_json_space(text_[at_])) ++at_;
-}
-
-bool JsonCursor::enter_object() {
-    skip_space();
-    if (!ok_ || at_ >= text_.size() || text_[at_] != '{') return fail();
-    ++at_;
-    is_first_ = true;
-    return true;
-}
-
-bool JsonCursor::next_member(std::string_view* raw_key) {
-    if (!ok_) return false;
-    skip_space();
-    if (at_ >= text_.size()) return fail();
-    if (text_[at_] == '}') {
-        ++at_;
-        return false;
-    }
-    if (!is_first_) {
-        if (text_[at_] != ',') return fail();
-        ++at_;
-        skip_space();
-    }
-    is_first_ = false;
-    if (!take_string(raw_key)) return fail();
-    skip_space();
-    if (at_ >= text_.size() || text_[at_] != ':') return fail();
-    ++at_;
-    return true;
-}
-
-bool JsonCursor::take_string(std::string_view* raw) {
-    if (at_ >= text_.size() || text_[at_] != '"') return false;
-    const std::size_t start = at_ + 1;
-    std::size_t end = find_quote_or_backslash(text_, start);
-    while (end < text_.size() && text_[end] == '\\') end = find_quote_or_backslash(text_, end + 2);
-    if (end >= text_.size()) return false;
-    *raw = text_.substr(start, end - start);
-    at_ = end + 1;
-    return true;
-}
-
-char JsonCursor::peek() {
-    skip_space();
-    return at_ < text_.size() ? text_[at_] : '\0';
-}
-
-bool JsonCursor::take_digits(std::int64_t* number) {
-    constexpr std::size_t kDigitsMax = 18;  // cannot overflow
-    skip_space();
-    std::size_t at = at_;
-    std::int64_t value = 0;
-    while (at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && at - at_ < kDigitsMax) {
-        value = value * 10 + (text_[at++] - '0');
-    }
-    if (at == at_ || at == text_.size()) return false;
-    const char next = text_[at];
-    if (next != ',' && next != '}' && !is_json_space(next)) return false;
-    at_ = at;
-    *number = value;
-    return true;
-}
-
 bool JsonCursor::take_container() {
     std::size_t depth = 0;
     std::string_view ignored;
@@ -212,18 +145,6 @@ std::string_view JsonCursor::take_value() {
         return {};
     }
     return text_.substr(start, at_ - start);
-}
-
-std::size_t find_quote_or_backslash(std::string_view text, std::size_t at) {
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    for (; at + 16 <= text.size(); at += 16) {
-        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
-        const auto mask = static_cast<unsigned>(_mm_movemask_epi8(
-            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
-        if (mask != 0) return at + static_cast<std::size_t>(std::countr_zero(mask));
-    }
-    while (at < text.size() && text[at] != '"' && text[at] != '\\') ++at;
-    return at;
 }
 
 void append_json_unescaped(std::string& out, std::string_view raw) {

@@ -1,4 +1,7 @@
 #pragma once
+#include <emmintrin.h>
+
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -49,7 +52,17 @@ constexpr bool is_json_space(char c) {
 }
 
 /// First quote or backslash in `text` from `at` on, or its size.
-std::size_t find_quote_or_backslash(std::string_view text, std::size_t at);
+inline std::size_t find_quote_or_backslash(std::string_view text, std::size_t at) {
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    for (; at + 16 <= text.size(); at += 16) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+        const auto mask = static_cast<unsigned>(_mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
+        if (mask != 0) return at + static_cast<std::size_t>(std::countr_zero(mask));
+    }
+    while (at < text.size() && text[at] != '"' && text[at] != '\\') ++at;
+    return at;
+}
 
 /// Appends the text of a JSON string's inside. What is no valid escape, and a surrogate without its
 /// half, becomes U+FFFD; an escape cut off at the end is left out.
@@ -63,5 +76,70 @@ enum class DecimalStatus : std::uint8_t { exact, rounded, negative, too_big, no_
 /// A JSON number times 10^scale as an integer, rounded half up. No floating point: 0.1 is exactly 1
 /// at scale 1. `value` is set for `exact` and `rounded` only.
 DecimalStatus parse_json_decimal(std::string_view token, int scale, std::int64_t* value);
+
+inline void JsonCursor::skip_space() {
+    while (at_ < text_.size() && is_json_space(text_[at_])) ++at_;
+}
+
+inline char JsonCursor::peek() {
+    skip_space();
+    return at_ < text_.size() ? text_[at_] : '\0';
+}
+
+inline bool JsonCursor::take_digits(std::int64_t* number) {
+    constexpr std::size_t kDigitsMax = 18;  // cannot overflow
+    skip_space();
+    std::size_t at = at_;
+    std::int64_t value = 0;
+    while (at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && at - at_ < kDigitsMax) {
+        value = value * 10 + (text_[at++] - '0');
+    }
+    if (at == at_ || at == text_.size()) return false;
+    const char next = text_[at];
+    if (next != ',' && next != '}' && !is_json_space(next)) return false;
+    at_ = at;
+    *number = value;
+    return true;
+}
+
+inline bool JsonCursor::take_string(std::string_view* raw) {
+    if (at_ >= text_.size() || text_[at_] != '"') return false;
+    const std::size_t start = at_ + 1;
+    std::size_t end = find_quote_or_backslash(text_, start);
+    while (end < text_.size() && text_[end] == '\\') end = find_quote_or_backslash(text_, end + 2);
+    if (end >= text_.size()) return false;
+    *raw = text_.substr(start, end - start);
+    at_ = end + 1;
+    return true;
+}
+
+inline bool JsonCursor::enter_object() {
+    skip_space();
+    if (!ok_ || at_ >= text_.size() || text_[at_] != '{') return fail();
+    ++at_;
+    is_first_ = true;
+    return true;
+}
+
+inline bool JsonCursor::next_member(std::string_view* raw_key) {
+    if (!ok_) return false;
+    skip_space();
+    if (at_ >= text_.size()) return fail();
+    if (text_[at_] == '}') {
+        ++at_;
+        return false;
+    }
+    if (!is_first_) {
+        if (text_[at_] != ',') return fail();
+        ++at_;
+        skip_space();
+    }
+    is_first_ = false;
+    if (!take_string(raw_key)) return fail();
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != ':') return fail();
+    ++at_;
+    return true;
+}
 
 }  // namespace tg
