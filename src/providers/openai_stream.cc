@@ -177,13 +177,13 @@ void StreamScanner::State::emit(std::string_view event, Action action, const Cut
                                 StreamPieces* out) {
     switch (action) {
         case Action::pass:
-            push(out, event.data(), event.data() + event.size());
+            out->push_back(event);
             break;
         case Action::drop:
             break;
         case Action::cut:
-            push(out, event.data(), event.data() + cut.begin);
-            push(out, event.data() + cut.end, event.data() + event.size());
+            out->push_back(event.substr(0, cut.begin));
+            out->push_back(event.substr(cut.end));
             break;
         case Action::rebuild:
             if (!rebuilt) rebuilt = std::make_unique<std::list<std::string>>();
@@ -196,13 +196,14 @@ void StreamScanner::State::emit(std::string_view event, Action action, const Cut
 void StreamScanner::State::emit_in_feed(std::string_view event, Action action, const Cut& cut,
                                         const char** run, StreamPieces* out) {
     if (action == Action::pass) return;
+    const char* const begin = &event.front();
     if (action == Action::cut) {
-        push(out, *run, event.data() + cut.begin);
-        *run = event.data() + cut.end;
+        push(out, *run, begin + cut.begin);
+        *run = begin + cut.end;
         return;
     }
-    push(out, *run, event.data());
-    *run = event.data() + event.size();
+    push(out, *run, begin);
+    *run = begin + event.size();
     if (action == Action::rebuild) emit(event, action, cut, out);
 }
 

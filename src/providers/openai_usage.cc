@@ -31,7 +31,7 @@ enum class Count : std::uint8_t {
     output_audio,
     output_image,
     audio_ms,
-    count_,
+    none,  // not a count; how many there are
 };
 
 /// Where in the object a name counts.
@@ -54,7 +54,7 @@ struct Name {
     constexpr Name(std::string_view n, Scope in) : tag(tag_of(n)), inside(in), name(n) {}
 
     std::uint16_t tag;
-    Count count = Count::count_;  // count_: an object, read as scope `inside`
+    Count count = Count::none;  // count_: an object, read as scope `inside`
     Scope inside = Scope::top;
     std::string_view name;
 };
@@ -116,7 +116,7 @@ const Name* find_name(Scope scope, std::string_view key) {
 }
 
 struct Counts {
-    std::array<std::int64_t, static_cast<std::size_t>(Count::count_)> value{};
+    std::array<std::int64_t, static_cast<std::size_t>(Count::none)> value{};
     std::uint32_t seen = 0;
     bool is_bad = false;
 
@@ -149,15 +149,15 @@ bool read_scope(Scope scope, JsonCursor& cursor, Counts* counts) {
     while (cursor.next_member(&key)) {
         const Name* name = find_name(scope, key);
         std::int64_t number = 0;
-        if (name != nullptr && name->count == Count::count_ && cursor.peek() == '{') {
+        if (name != nullptr && name->count == Count::none && cursor.peek() == '{') {
             if (!read_scope(name->inside, cursor, counts)) return false;
         } else if (name != nullptr && name->count != Count::audio_ms &&
                    cursor.take_digits(&number)) {
-            if (name->count != Count::count_) counts->set(name->count, number);
+            if (name->count != Count::none) counts->set(name->count, number);
         } else {
             const std::string_view value = cursor.take_value();
             if (value.empty()) return false;
-            const bool is_count = name != nullptr && name->count != Count::count_;
+            const bool is_count = name != nullptr && name->count != Count::none;
             if (is_count && value.front() != '{') take_count(name->count, value, counts);
         }
     }

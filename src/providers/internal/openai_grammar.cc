@@ -5,97 +5,97 @@
 namespace tg {
 namespace {
 
-using Table = std::array<SkimNode, kNodeCount>;
+using Table = std::array<SkimNode, node_count>;
 constexpr bool kNotify = true;
 
 /// Places that mean the same in every document.
 constexpr Table shared_places() {
     Table t{};
-    t[kNodeUsage] = skim_leaf(SkimKind::raw, kNotify);
-    t[kNodeModel] = skim_leaf(SkimKind::string);
-    t[kNodeTier] = skim_leaf(SkimKind::string);
-    t[kNodeError] = skim_leaf(SkimKind::value, kNotify);
-    t[kNodeType] = skim_leaf(SkimKind::string);
-    t[kNodeText] = skim_leaf(SkimKind::string);
-    t[kNodeReasoningContent] = skim_leaf(SkimKind::string);
-    t[kNodeReasoning] = skim_leaf(SkimKind::string);
-    t[kNodeOutput] = skim_array(kNodeItem, kNotify);
-    t[kNodeItem] = skim_object(
-        {{"type", kNodeItemType}, {"container_id", kNodeContainer}, {"action", kNodeAction}},
+    t[node_usage] = skim_leaf(SkimKind::raw, kNotify);
+    t[node_model] = skim_leaf(SkimKind::string);
+    t[node_tier] = skim_leaf(SkimKind::string);
+    t[node_error] = skim_leaf(SkimKind::value, kNotify);
+    t[node_type] = skim_leaf(SkimKind::string);
+    t[node_text] = skim_leaf(SkimKind::string);
+    t[node_reasoning_content] = skim_leaf(SkimKind::string);
+    t[node_reasoning] = skim_leaf(SkimKind::string);
+    t[node_output] = skim_array(node_item, kNotify);
+    t[node_item] = skim_object(
+        {{"type", node_item_type}, {"container_id", node_container}, {"action", node_action}},
         kNotify);
-    t[kNodeItemType] = skim_leaf(SkimKind::string);
-    t[kNodeContainer] = skim_leaf(SkimKind::string);
-    t[kNodeAction] = skim_object({{"type", kNodeActionType}});
-    t[kNodeActionType] = skim_leaf(SkimKind::string);
-    t[kNodeObfuscation] = skim_leaf(SkimKind::string);
-    t[kNodeSequence] = skim_leaf(SkimKind::value, kNotify);
+    t[node_item_type] = skim_leaf(SkimKind::string);
+    t[node_container] = skim_leaf(SkimKind::string);
+    t[node_action] = skim_object({{"type", node_action_type}});
+    t[node_action_type] = skim_leaf(SkimKind::string);
+    t[node_obfuscation] = skim_leaf(SkimKind::string);
+    t[node_sequence] = skim_leaf(SkimKind::value, kNotify);
     return t;
 }
 
 constexpr Table reply() {
     Table t = shared_places();
     t[kSkimRoot] =
-        skim_object({{"usage", kNodeUsage}, {"model", kNodeModel}, {"service_tier", kNodeTier}});
+        skim_object({{"usage", node_usage}, {"model", node_model}, {"service_tier", node_tier}});
     return t;
 }
 
 constexpr Table responses_reply() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"usage", kNodeUsage},
-                                {"model", kNodeModel},
-                                {"service_tier", kNodeTier},
-                                {"output", kNodeOutput}});
+    t[kSkimRoot] = skim_object({{"usage", node_usage},
+                                {"model", node_model},
+                                {"service_tier", node_tier},
+                                {"output", node_output}});
     return t;
 }
 
 /// Chat Completions, and Completions with its `text` in the choice.
 constexpr Table chat_event() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"usage", kNodeUsage},
-                                {"model", kNodeModel},
-                                {"service_tier", kNodeTier},
-                                {"error", kNodeError},
-                                {"choices", kNodeChoices},
-                                {"obfuscation", kNodeObfuscation}});
-    t[kNodeChoices] = skim_array(kNodeChoice);
-    t[kNodeChoice] = skim_object({{"delta", kNodeDelta}, {"text", kNodeText}}, kNotify);
-    t[kNodeDelta] = skim_object({{"content", kNodeText},
-                                 {"refusal", kNodeText},
-                                 {"reasoning_content", kNodeReasoningContent},
-                                 {"reasoning", kNodeReasoning},
-                                 {"tool_calls", kNodeToolCalls},
-                                 {"function_call", kNodeFunction}});
-    t[kNodeToolCalls] = skim_array(kNodeToolCall);
-    t[kNodeToolCall] = skim_object({{"function", kNodeFunction}});
-    t[kNodeFunction] = skim_object({{"name", kNodeText}, {"arguments", kNodeText}});
+    t[kSkimRoot] = skim_object({{"usage", node_usage},
+                                {"model", node_model},
+                                {"service_tier", node_tier},
+                                {"error", node_error},
+                                {"choices", node_choices},
+                                {"obfuscation", node_obfuscation}});
+    t[node_choices] = skim_array(node_choice);
+    t[node_choice] = skim_object({{"delta", node_delta}, {"text", node_text}}, kNotify);
+    t[node_delta] = skim_object({{"content", node_text},
+                                 {"refusal", node_text},
+                                 {"reasoning_content", node_reasoning_content},
+                                 {"reasoning", node_reasoning},
+                                 {"tool_calls", node_tool_calls},
+                                 {"function_call", node_function}});
+    t[node_tool_calls] = skim_array(node_tool_call);
+    t[node_tool_call] = skim_object({{"function", node_function}});
+    t[node_function] = skim_object({{"name", node_text}, {"arguments", node_text}});
     return t;
 }
 
 constexpr Table responses_event() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"type", kNodeType},
-                                {"delta", kNodeText},
-                                {"response", kNodeResponse},
-                                {"item", kNodeItem},
-                                {"error", kNodeError},
-                                {"obfuscation", kNodeObfuscation},
-                                {"sequence_number", kNodeSequence}});
-    t[kNodeResponse] = skim_object({{"usage", kNodeUsage},
-                                    {"model", kNodeModel},
-                                    {"service_tier", kNodeTier},
-                                    {"output", kNodeOutput}});
+    t[kSkimRoot] = skim_object({{"type", node_type},
+                                {"delta", node_text},
+                                {"response", node_response},
+                                {"item", node_item},
+                                {"error", node_error},
+                                {"obfuscation", node_obfuscation},
+                                {"sequence_number", node_sequence}});
+    t[node_response] = skim_object({{"usage", node_usage},
+                                    {"model", node_model},
+                                    {"service_tier", node_tier},
+                                    {"output", node_output}});
     return t;
 }
 
 /// Streams of images, speech and transcriptions.
 constexpr Table other_event() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"type", kNodeType},
-                                {"delta", kNodeText},
-                                {"usage", kNodeUsage},
-                                {"model", kNodeModel},
-                                {"service_tier", kNodeTier},
-                                {"error", kNodeError}});
+    t[kSkimRoot] = skim_object({{"type", node_type},
+                                {"delta", node_text},
+                                {"usage", node_usage},
+                                {"model", node_model},
+                                {"service_tier", node_tier},
+                                {"error", node_error}});
     return t;
 }
 

@@ -6,31 +6,31 @@ namespace tg {
 /// The places of OpenAI's answers that the gate reads. One numbering for all documents; each
 /// document has its own table.
 enum OpenAiNode : SkimNodeId {
-    kNodeUsage = 2,
-    kNodeModel,
-    kNodeTier,
-    kNodeError,
-    kNodeType,  // an event's type
-    kNodeChoices,
-    kNodeChoice,
-    kNodeDelta,
-    kNodeText,  // delivered text of a delta
-    kNodeReasoningContent,
-    kNodeReasoning,  // `reasoning`, which some servers send instead of reasoning_content or beside
+    node_usage = 2,
+    node_model,
+    node_tier,
+    node_error,
+    node_type,  // an event's type
+    node_choices,
+    node_choice,
+    node_delta,
+    node_text,  // delivered text of a delta
+    node_reasoning_content,
+    node_reasoning,  // `reasoning`, which some servers send instead of reasoning_content or beside
                      // it
-    kNodeToolCalls,
-    kNodeToolCall,
-    kNodeFunction,
-    kNodeResponse,
-    kNodeOutput,
-    kNodeItem,  // an element of `output`, or an event's `item`
-    kNodeItemType,
-    kNodeContainer,
-    kNodeAction,
-    kNodeActionType,
-    kNodeObfuscation,  // random padding
-    kNodeSequence,     // an event's number
-    kNodeCount,
+    node_tool_calls,
+    node_tool_call,
+    node_function,
+    node_response,
+    node_output,
+    node_item,  // an element of `output`, or an event's `item`
+    node_item_type,
+    node_container,
+    node_action,
+    node_action_type,
+    node_obfuscation,  // random padding
+    node_sequence,     // an event's number
+    node_count,
 };
 
 enum class OpenAiDocument : std::uint8_t {

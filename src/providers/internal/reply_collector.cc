@@ -36,30 +36,30 @@ ReplyCollector::Rare& ReplyCollector::rare() const {
 void ReplyCollector::on_value(SkimNodeId node, char first, std::uint64_t key_offset,
                               std::uint64_t value_offset) {
     switch (node) {
-        case kNodeUsage:
+        case node_usage:
             ++event_.usage_members;
             event_.usage_key = static_cast<std::uint32_t>(key_offset);
             event_.usage_value = static_cast<std::uint32_t>(value_offset);
             event_.usage_end = 0;
             event_.usage_first = first;
             break;
-        case kNodeError:
+        case node_error:
             event_.has_error = event_.has_error || first != 'n';
             break;
-        case kNodeChoice:
+        case node_choice:
             event_.has_choice = true;
             break;
-        case kNodeOutput:
+        case node_output:
             // A later list stands for the whole answer.
             if (first != '[') break;
             in_output_ = true;
             for (const Meter meter : kToolMeters) facts_.usage[meter] = 0;
             if (rare_) rare_->containers.clear();
             break;
-        case kNodeItem:
+        case node_item:
             item_ = Item();
             break;
-        case kNodeSequence:
+        case node_sequence:
             // Where its digits end is seen when the whole event is.
             if (first >= '0' && first <= '9') {
                 add_hole(EventHole::Kind::digits, value_offset, value_offset);
@@ -73,8 +73,8 @@ void ReplyCollector::on_value(SkimNodeId node, char first, std::uint64_t key_off
 }
 
 void ReplyCollector::on_end(SkimNodeId node) {
-    if (node == kNodeOutput) in_output_ = false;
-    if (node != kNodeItem) return;
+    if (node == node_output) in_output_ = false;
+    if (node != node_item) return;
     if (in_output_) {
         count_item(item_);
     } else {
@@ -85,8 +85,8 @@ void ReplyCollector::on_end(SkimNodeId node) {
 void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_last,
                               std::uint64_t end_offset) {
     const bool is_text =
-        node == kNodeText || node == kNodeReasoningContent || node == kNodeReasoning;
-    if (is_text || node == kNodeObfuscation) {
+        node == node_text || node == node_reasoning_content || node == node_reasoning;
+    if (is_text || node == node_obfuscation) {
         string_size_ += static_cast<std::uint32_t>(part.size());
         if (is_last) {
             const auto kind = is_text ? EventHole::Kind::text : EventHole::Kind::string;
@@ -94,14 +94,14 @@ void ReplyCollector::on_bytes(SkimNodeId node, std::string_view part, bool is_la
             string_size_ = 0;
         }
         // Whether `reasoning` counts depends on what came before.
-        if (node == kNodeReasoning) event_.is_repeatable = false;
-        if (node == kNodeReasoningContent) has_reasoning_content_ = true;
-        if (is_text && (node != kNodeReasoning || !has_reasoning_content_))
+        if (node == node_reasoning) event_.is_repeatable = false;
+        if (node == node_reasoning_content) has_reasoning_content_ = true;
+        if (is_text && (node != node_reasoning || !has_reasoning_content_))
             take_text(part, is_last);
         return;
     }
-    const std::size_t max = node == kNodeUsage ? kUsageMax : kStringMax;
-    if (is_last && node == kNodeUsage) event_.usage_end = static_cast<std::uint32_t>(end_offset);
+    const std::size_t max = node == node_usage ? kUsageMax : kStringMax;
+    if (is_last && node == node_usage) event_.usage_end = static_cast<std::uint32_t>(end_offset);
     std::string_view whole = part;
     if (!is_last || (rare_ && !rare_->partial.empty())) {
         std::string& partial = rare().partial;
@@ -145,13 +145,13 @@ void ReplyCollector::take_text(std::string_view part, bool is_last) {
 
 void ReplyCollector::take_string(SkimNodeId node, std::string_view raw) {
     switch (node) {
-        case kNodeUsage:
+        case node_usage:
             take_usage(raw);
             break;
-        case kNodeModel:
+        case node_model:
             take_model(raw);
             break;
-        case kNodeTier: {
+        case node_tier: {
             bool is_known = false;
             const ServiceTier tier = parse_service_tier(raw, &is_known);
             // "auto" is what was asked for, not what was served.
@@ -161,19 +161,19 @@ void ReplyCollector::take_string(SkimNodeId node, std::string_view raw) {
             }
             break;
         }
-        case kNodeType:
+        case node_type:
             event_.type = parse_event_type(raw);
             break;
-        case kNodeItemType:
+        case node_item_type:
             item_.type = raw == "web_search_call"         ? ItemType::web_search
                          : raw == "file_search_call"      ? ItemType::file_search
                          : raw == "code_interpreter_call" ? ItemType::code_interpreter
                                                           : ItemType::other;
             break;
-        case kNodeContainer:
+        case node_container:
             item_.container = hash64(raw) | 1;  // 0 is "none"
             break;
-        case kNodeActionType:
+        case node_action_type:
             // Only searches cost: OpenAI, guide "Web search", output and citations.
             item_.is_free = raw == "open_page" || raw == "find_in_page" || raw == "find";
             break;

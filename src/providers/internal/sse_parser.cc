@@ -40,7 +40,7 @@ void SseParser::keep(char c) {
 }
 
 std::string_view SseParser::kept() const {
-    return kept_size_ > kKeptMax ? std::string_view() : std::string_view(kept_.data(), kept_size_);
+    return std::string_view(kept_.data(), kept_size_ > kKeptMax ? 0 : kept_size_);
 }
 
 /// Consumes the line end at `p`.
@@ -63,7 +63,7 @@ SseParser::Token SseParser::end_field(const char** p, const char* end, std::stri
         is_blank = name.empty();
     }
     const bool is_data = name == "data";
-    *data = {*p, 0};
+    *data = std::string_view(*p, *p);  // empty, but it tells where
     *p = end_line(*p, end);
     if (is_blank) {
         after_event_cr_ = after_cr_;
