@@ -323,10 +323,10 @@ TEST(HttpClient, LargeBodiesBothWays) {
     TestServer server;
     TestClient client(TestClient::plain(server.port()));
     const TestReply up =
-        client.fetch({.target = "/count", .method = "POST", .body = std::string(20'000'000, 'u')});
+        client.fetch({.target = "/count", .method = "POST", .body = filled(20'000'000, 'u')});
     EXPECT_EQ(up.body, "20000000");
     const TestReply down = client.fetch({.target = "/bytes?20000000"});
-    EXPECT_EQ(down.body, std::string(20'000'000, 'b'));
+    EXPECT_EQ(down.body, filled(20'000'000, 'b'));
     EXPECT_TRUE(down.was_reused);
     EXPECT_TRUE(down.is_reusable);
 }
@@ -401,7 +401,7 @@ TEST(HttpClient, StopEndsEveryWait) {
     ASSERT_TRUE(second.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"));
     client->settle();
     std::future<TestReply> write =
-        client->start({.method = "POST", .body = std::string(50'000'000, 'x')});
+        client->start({.method = "POST", .body = filled(50'000'000, 'x')});
     RawSocket third = listener.accept();
     third.read_until("\r\n\r\n");
     client->stop();

@@ -136,7 +136,7 @@ Result<HttpParser::Progress> HttpParser::parse_head(std::string_view buffer) {
     TG_CHECK_OK(check_lines(buffer.substr(0, end)));
     head_.base_ = buffer.data();
     impl_->parser.data = this;
-    const llhttp_errno_t error = llhttp_execute(&impl_->parser, buffer.data(), end);
+    const llhttp_errno_t error = llhttp_execute(&impl_->parser, head_.base_, end);
     if (error == HPE_USER) return fail(too_large());
     if (error != HPE_PAUSED || !is_head_done_) {
         const char* reason = llhttp_get_error_reason(&impl_->parser);
@@ -229,8 +229,9 @@ Status HttpParser::check_fields() {
         } else if (name.size() == 14 && equals_ignoring_case(name, "content-length")) {
             ++lengths;
             std::uint64_t length = 0;
-            const char* end = value.data() + value.size();
-            const auto parsed = std::from_chars(value.data(), end, length);
+            const char* begin = value.data();
+            const char* end = begin + value.size();
+            const auto parsed = std::from_chars(begin, end, length);
             if (value.empty() || parsed.ec != std::errc{} || parsed.ptr != end)
                 return fail(malformed("the Content-Length is not a number"));
             head_.content_length_ = length;

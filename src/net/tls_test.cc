@@ -60,25 +60,25 @@ class TlsFiles {
 
 class Tls : public ::testing::Test {
   protected:
-    static void SetUpTestSuite() { files_ = new TlsFiles; }
-    static void TearDownTestSuite() { delete std::exchange(files_, nullptr); }
+    static void SetUpTestSuite() { files = new TlsFiles; }
+    static void TearDownTestSuite() { delete std::exchange(files, nullptr); }
 
     static HttpServerOptions server_options(const std::string& certificate) {
         HttpServerOptions options;
-        options.tls = TlsContext::server(files_->path(certificate + ".pem"),
-                                         files_->path(certificate + ".key"))
-                          .value();
+        options.tls =
+            TlsContext::server(files->path(certificate + ".pem"), files->path(certificate + ".key"))
+                .value();
         return options;
     }
     static Origin origin(const TestServer& server, const std::string& ca = "ca",
                          const std::string& host = "127.0.0.1") {
         return {.host = host,
                 .port = server.port(),
-                .tls = TlsContext::client(files_->path(ca + ".pem")).value()};
+                .tls = TlsContext::client(files->path(ca + ".pem")).value()};
     }
-    static TlsFiles* files_;
+    static TlsFiles* files;
 };
-TlsFiles* Tls::files_ = nullptr;
+TlsFiles* Tls::files = nullptr;
 
 TEST_F(Tls, ConnectionIsReusedForManyRequests) {
     TestServer server(server_options("good"));
@@ -101,10 +101,10 @@ TEST_F(Tls, LargeBodiesBothWays) {
     TestServer server(server_options("good"));
     TestClient client(origin(server));
     const TestReply up =
-        client.fetch({.target = "/count", .method = "POST", .body = std::string(20'000'000, 'u')});
+        client.fetch({.target = "/count", .method = "POST", .body = filled(20'000'000, 'u')});
     EXPECT_EQ(up.body, "20000000");
     const TestReply down = client.fetch({.target = "/bytes?20000000"});
-    EXPECT_EQ(down.body, std::string(20'000'000, 'b'));
+    EXPECT_EQ(down.body, filled(20'000'000, 'b'));
     EXPECT_TRUE(down.was_reused);
     EXPECT_TRUE(down.is_reusable);
     server.handler.body_max = 1'000'000;
@@ -275,13 +275,13 @@ TEST_F(Tls, FilesThatDoNotFitAreNamed) {
     const auto detail = [](const auto& result) {
         return result.ok() ? std::string() : result.error().detail;
     };
-    const std::string good = files_->path("good.pem"), missing = files_->path("missing.pem");
+    const std::string good = files->path("good.pem"), missing = files->path("missing.pem");
     EXPECT_NE(detail(TlsContext::server(missing, missing)).find("certificate file '" + missing),
               std::string::npos);
     EXPECT_NE(detail(TlsContext::server(good, missing)).find("key file '" + missing),
               std::string::npos);
     EXPECT_NE(detail(TlsContext::server(good, good)).find("key file '" + good), std::string::npos);
-    EXPECT_NE(detail(TlsContext::server(good, files_->path("other.key"))).find("other.key"),
+    EXPECT_NE(detail(TlsContext::server(good, files->path("other.key"))).find("other.key"),
               std::string::npos);
     EXPECT_NE(detail(TlsContext::client(missing)).find("CA file '" + missing), std::string::npos);
     EXPECT_TRUE(TlsContext::client("").ok());

@@ -8,6 +8,12 @@
 
 namespace tg {
 
+inline std::string filled(std::size_t size, char with) {
+    std::string out;
+    out.resize(size, with);
+    return out;
+}
+
 struct TestRequest {
     std::string target = "/";
     std::string method = "GET";
@@ -31,7 +37,7 @@ class TestClient {
   public:
     explicit TestClient(Origin origin, ClientPool::Options options = {})
         : pool_(std::make_unique<ClientPool>(thread_.loop(), &blocking_, std::move(origin),
-                                             std::move(options))) {}
+                                             options)) {}
     static Origin plain(std::uint16_t port) {
         return {.host = "127.0.0.1", .port = port, .tls = nullptr};
     }

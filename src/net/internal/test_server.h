@@ -112,7 +112,7 @@ class TestHandler final : public HttpHandler {
         unsigned sum = 0;
         for (std::size_t i = 0; i < ServerExchange::kBodyPadding; ++i)
             sum += static_cast<unsigned char>(body->data()[body->size() + i]);
-        padding_sum = sum;
+        padding_sum_ = sum;
         const Result<std::string_view> again = co_await exchange->read_full_body(body_max);
         TG_ASSERT(again.ok() && again->data() == body->data() && again->size() == body->size());
         co_await respond(exchange, 200, "", std::string(*body));
@@ -241,7 +241,7 @@ class TestHandler final : public HttpHandler {
         co_await respond(exchange, 200, "", "bye");
     }
 
-    std::atomic<unsigned> padding_sum = 0;
+    std::atomic<unsigned> padding_sum_ = 0;
 };
 
 /// For tests: a server with that handler on a loop and port of its own.
