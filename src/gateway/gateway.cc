@@ -193,6 +193,7 @@ Task<void> Gateway::route(Call* call) {
         co_return;
     }
     call->caller = *caller;
+    call->is_post = head.method() == "POST";
     OpenAiPath path = classify_openai_path(head.method(), call->path);
     call->upstream_path = std::string_view(call->path).substr(3);
     switch (path.route) {

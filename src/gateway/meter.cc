@@ -11,6 +11,22 @@ namespace {
 /// Counting more than this on a loop would hold up other requests: it goes to the blocking pool.
 constexpr std::size_t kCountInlineBytes = 32 * 1024;
 
+PromptKind prompt_kind(OpenAiCall call) {
+    switch (call) {
+        case OpenAiCall::chat:
+            return PromptKind::chat;
+        case OpenAiCall::completions:
+            return PromptKind::completions;
+        case OpenAiCall::embeddings:
+            return PromptKind::embeddings;
+        case OpenAiCall::responses:
+            return PromptKind::responses;
+        case OpenAiCall::other_json:
+            break;
+    }
+    return PromptKind::any;
+}
+
 std::int64_t learned(std::int64_t mean, std::int64_t sample) {
     return mean + (sample - mean) / 16;
 }
@@ -65,8 +81,9 @@ void Gateway::abandon(Call* call) {
 
 Task<void> Gateway::count_prompt(Call* call) {
     std::int64_t counted = 0;
-    const auto count = [&counted, body = call->body, model = std::string_view(call->facts.model)] {
-        const Result<std::int64_t> tokens = count_prompt_tokens(body, model);
+    const auto count = [&counted, body = call->body, model = std::string_view(call->facts.model),
+                        kind = prompt_kind(call->kind)] {
+        const Result<std::int64_t> tokens = count_prompt_tokens(body, model, kind);
         if (tokens.ok()) counted = *tokens;
     };
     if (call->body.size() <= kCountInlineBytes) {
@@ -79,8 +96,12 @@ Task<void> Gateway::count_prompt(Call* call) {
 
 Task<void> Gateway::estimate_usage(Call* call) {
     if (call->prompt_tokens_counted < 0) co_await count_prompt(call);
+    // Hosted tool calls that were seen before the answer broke off are known, tokens are not.
     Usage& usage = call->reply.usage;
-    usage = Usage{};
+    for (int i = 0; i < kMeterCount; ++i) {
+        const auto meter = static_cast<Meter>(i);
+        if (is_input(meter) || is_output_token(meter)) usage[meter] = 0;
+    }
     usage[Meter::input] = call->prompt_tokens_counted;
     if (!call->stream) co_return;
     const std::string_view text = call->stream->delivered_text();
@@ -106,8 +127,13 @@ Task<bool> Gateway::settle(Call* call) {
     if (!call->has_reservation || call->is_settled) co_return true;
     call->is_settled = true;
     UsageSource source = UsageSource::none;
-    const bool may_bill = call->is_inspected && call->has_reached_upstream &&
+    // Without an answer's head nothing was given to the client, and nothing is charged; when it
+    // left of itself, the prompt is.
+    const bool has_answer = call->upstream_status > 0 || call->is_client_gone;
+    const bool may_bill = call->is_inspected && call->has_reached_upstream && has_answer &&
                           call->upstream_status < 400 && call->kind != OpenAiCall::other_json;
+    // Reading an object again repeats the usage of the call that made it.
+    if (!call->is_post) call->reply = ReplyFacts{};
     if (call->reply.has_usage) {
         source = UsageSource::provider;
         if (call->reply.is_mismatch) metrics.usage_mismatch->add();

@@ -156,6 +156,13 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
 
     call->exchange->set_peer_gone_listener(call);
     Result<const HttpHead*> reply = co_await upstream.read_head(deadline_ns);
+    if (!reply.ok() && call->is_client_gone && reply.error().code == ErrorCode::cancelled &&
+        !loop_->is_stopping()) {
+        // The client left while the provider was at work: it is waited for a little, to learn what
+        // it bills.
+        const std::int64_t until = loop_->now_ns() + options.drain_after_disconnect_ms * 1'000'000;
+        reply = co_await upstream.read_head(std::min(deadline_ns, until));
+    }
     if (!reply.ok()) co_return fail(std::move(reply).error());
     call->first_byte_ns = loop_->now_ns();
     shared_->metrics->first_byte->observe_us((call->first_byte_ns - call->started_ns) / 1000);

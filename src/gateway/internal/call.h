@@ -29,11 +29,13 @@ struct Call final : PeerGoneListener {
     RequestId id;
     UtcMicros started_at;
     std::int64_t started_ns = 0;
-    std::string path;  ///< of the client's target, without the query; a copy, for the head moves as the body arrives
+    std::string path;  ///< of the client's target, without the query; a copy, for the head moves as
+                       ///< the body arrives
 
     Caller caller;
     OpenAiCall kind = OpenAiCall::other_json;
     Endpoint endpoint = Endpoint::other;
+    bool is_post = false;       ///< only a POST makes usage
     bool is_inspected = false;  ///< the whole body was read before it is forwarded
     std::string_view body;
     std::string_view upstream_path;  ///< what follows /v1
