@@ -162,4 +162,29 @@ class TestBooks {
     Lsn end;  ///< of what has been appended
 };
 
+/// Calls of three customers, with every kind of record and new models all the way.
+inline void append_mixed_calls(TestBooks& t, int calls = 100) {
+    const Payer payers[] = {t.payer("acme", "chat"), t.payer("acme", "search"),
+                            t.payer("berlin", "chat", "Europe/Berlin"),
+                            t.payer("pacific", "chat", "America/Los_Angeles")};
+    std::vector<std::string> models;
+    for (int i = 0; i < calls; ++i) {
+        UsageEvent event = t.event("2026-03-31T15:59:00Z", i % 3 == 0 ? "gpt-4o" : "qwen-max");
+        event.ended_at.micros += i * 1'000'000;
+        event.payer = payers[i % 4];
+        const std::string model = "model-" + std::to_string(i / 7);
+        if (i % 5 == 0) event.upstream_model = model;
+        if (i % 6 == 0) event.model = model;  // unpriced
+        const std::string user = "user-" + std::to_string(i % 8);
+        if (i % 2 == 0) event.end_user = user;
+        if (i % 9 == 0) event.source = UsageSource::estimated;
+        if (i % 11 == 0) event.tier = ServiceTier::batch;
+        if (i % 13 == 0) event.outcome = Outcome::upstream_error;
+        if (i % 17 == 0) event.usage = Usage{};
+        event.usage[Meter::input] += i;
+        t.append(event);
+        if (i % 10 == 0) t.append_abandoned();
+    }
+}
+
 }  // namespace tg

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "billing/bill.h"
 #include "rating/catalogue.h"
 #include "store/sql.h"
 
@@ -14,7 +15,11 @@ namespace tg {
 
 struct VerifyOptions {
     std::string journal_directory;
+    /// For reading events on a thread for each core; empty: everything is read through the
+    /// connection given.
+    std::string store_url;
     std::string default_time_zone = "Asia/Shanghai";
+    BillTerms terms;  ///< with which both sides make bills
     std::function<Result<std::shared_ptr<const Catalogue>>(PriceVersionId)> catalogue_of;
 };
 
@@ -27,7 +32,9 @@ struct VerifyReport {
 
 /// Recomputes every month of every customer from the journal's events, with code that does not read
 /// the roll-ups, and compares event by event, roll-up by roll-up, and bill line by bill line, to
-/// the last digit. Blocking.
+/// the last digit. May run beside the settler. Of one kind of problem the first hundred are named,
+/// the others counted. Errors: of the store, the journal's directory, and catalogue_of; a damaged
+/// journal is a problem, not an error. Blocking.
 Result<VerifyReport> verify_books(SqlConnection& store, const VerifyOptions& options);
 
 }  // namespace tg

@@ -76,17 +76,19 @@ class SqliteRow final : public SqlRow {
     }
     std::int64_t integer(int column) const override {
         if (!check(column)) return 0;
-        switch (sqlite3_column_type(statement_, column)) {
+        // One call that finds the column, not two: reports read tens of millions of them.
+        sqlite3_value* const value = sqlite3_column_value(statement_, column);
+        switch (sqlite3_value_type(value)) {
             case SQLITE_INTEGER:
-                return sqlite3_column_int64(statement_, column);
+                return sqlite3_value_int64(value);
             case SQLITE_NULL:
                 return 0;
             case SQLITE_TEXT: {
                 const std::string_view digits = text(column);
-                std::int64_t value = 0;
+                std::int64_t number = 0;
                 const auto [end, error] =
-                    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-                if (error == std::errc{} && end == digits.data() + digits.size()) return value;
+                    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+                if (error == std::errc{} && end == digits.data() + digits.size()) return number;
                 break;
             }
             default:

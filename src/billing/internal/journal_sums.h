@@ -1,0 +1,73 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "billing/internal/event_rater.h"
+#include "billing/internal/usage_sums.h"
+#include "metering/usage_event.h"
+
+namespace tg {
+
+/// Counts and charge of some events, as the columns of the roll-ups name them.
+struct Totals {
+    static constexpr std::array<std::string_view, 10> kNames = {
+        "requests", "errors",       "estimated",     "unconfirmed",   "unpriced",
+        "fallback", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens"};
+    enum Count : std::uint8_t {
+        requests,
+        errors,
+        estimated,
+        unconfirmed,
+        unpriced,
+        fallback,
+        input,
+        cached,
+        output,
+        reasoning
+    };
+
+    std::array<std::int64_t, kNames.size()> counts{};
+    Femto charge;
+
+    Totals& operator+=(const Totals& other);
+    Totals& operator-=(const Totals& other);
+    friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+/// What the events of the journal add up to: verify's side of the comparison, with code of its own,
+/// so that a mistake in UsageSums cannot hide.
+class JournalSums {
+  public:
+    struct Bucket {
+        Totals all;
+        std::unordered_map<std::string, Totals> end_users;  ///< of calls that named one
+        /// Quantity by meter and price.
+        std::vector<std::pair<std::pair<Meter, std::int64_t>, std::int64_t>> lines;
+        std::vector<std::uint32_t> versions;
+    };
+    using Buckets = std::unordered_map<DailyKey, Bucket, DailyKeyHash>;
+
+    void add(const UsageEvent& event, const Rated& rated, std::int64_t sequence,
+             std::uint32_t dimension, std::int32_t day);
+    void merge(const JournalSums& other);
+
+    const Buckets& buckets() const { return buckets_; }
+    /// The newest calls of each customer, ascending, as many as `recent_calls` keeps.
+    std::map<std::uint32_t, std::vector<std::int64_t>> recent() const;
+
+  private:
+    static void add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity);
+    static void add_version(Bucket& bucket, std::uint32_t version);
+
+    Buckets buckets_;
+    std::unordered_map<std::uint32_t, std::vector<std::int64_t>> recent_;
+    std::string scratch_, user_;
+};
+
+}  // namespace tg

@@ -1,0 +1,88 @@
+#pragma once
+// The parts of verify_books().
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time_zone.h"
+#include "billing/internal/journal_sums.h"
+#include "billing/internal/settle_writer.h"
+#include "billing/verify.h"
+
+namespace tg {
+
+/// What differs, by kind. Thread-safe.
+class Problems {
+  public:
+    static constexpr std::size_t kNamedMax = 100;
+    void add(std::string_view kind, std::string text);
+    /// All of them, by kind, in order.
+    std::vector<std::string> take();
+
+  private:
+    struct Kind {
+        std::vector<std::string> named;
+        std::uint64_t more = 0;
+    };
+    mutable std::mutex mutex_;
+    std::map<std::string, Kind, std::less<>> kinds_;
+};
+
+/// The zones that cut customers' days: read once, then only looked at.
+class ZoneHistory {
+  public:
+    Status load(SqlConnection& store);
+    /// Null when no zone is recorded for that customer and event.
+    const TimeZone* of(std::uint32_t customer, std::int64_t sequence) const;
+
+  private:
+    struct Entry {
+        std::int64_t first_sequence = 0;
+        std::shared_ptr<const TimeZone> zone;
+    };
+    std::map<std::uint32_t, std::vector<Entry>> entries_;
+};
+
+/// Price books by version, asked for once; for many threads.
+class SharedCatalogues {
+  public:
+    explicit SharedCatalogues(EventRater::CatalogueSource source) : source_(std::move(source)) {}
+    Result<std::shared_ptr<const Catalogue>> get(PriceVersionId version);
+
+  private:
+    std::mutex mutex_;
+    EventRater::CatalogueSource source_;
+    std::map<std::uint32_t, Result<std::shared_ptr<const Catalogue>>> loaded_;
+};
+
+/// Result of comparing events.
+struct EventsChecked {
+    JournalSums sums;
+    std::uint64_t records = 0, events = 0;
+    bool is_complete = true;  ///< the journal could be read to the end of every chunk
+};
+
+/// Compares the events of chunks with rows of usage_events, on as many threads as there are cores
+/// when a store URL is given. Errors: of the store and of catalogue_of.
+Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& options,
+                                   const std::vector<Chunk>& chunks, const ZoneHistory& zones,
+                                   Problems* problems);
+
+/// Compares every row of every roll-up. Errors: of the store.
+Status check_rollups(SqlConnection& store, const JournalSums& sums, Problems* problems);
+
+/// Compares the bill of every customer and month with usage. Errors: of the store.
+Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSums& sums,
+                   VerifyReport* report, Problems* problems);
+
+/// "'gpt-4o' in the store, 'gpt-4' by the journal".
+std::string both(std::string_view stored, std::string_view computed);
+std::string both(std::int64_t stored, std::int64_t computed);
+std::string both(Femto stored, Femto computed);
+std::string day_text(std::int32_t day);  ///< "2026-03-05"
+
+}  // namespace tg

@@ -1,0 +1,275 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "billing/internal/dimension_table.h"
+#include "billing/internal/usage_text.h"
+#include "billing/internal/verify_parts.h"
+
+namespace tg {
+namespace {
+
+constexpr std::array<std::string_view, 24> kIntegers = {
+    "sequence",     "id_high",      "id_low",       "customer_id",  "project_id",  "key_id",
+    "dimension_id", "started_at",   "ended_at",     "local_day",    "endpoint",    "tier",
+    "source",       "outcome",      "http_status",  "flags",        "attempts",    "first_byte_ms",
+    "price_version", "currency",    "charge_nano",  "charge_femto", "input_tokens", "output_tokens"};
+constexpr std::array<std::string_view, 3> kTexts = {"usage", "end_user", "upstream_request_id"};
+constexpr int kDimensionColumn = 6;
+
+std::string select_events() {
+    std::string out = "SELECT ";
+    for (const std::string_view each : kIntegers) out.append(each).append(", ");
+    for (const std::string_view& each : kTexts)
+        out.append(each).append(&each == &kTexts.back() ? "" : ", ");
+    return out + " FROM usage_events WHERE sequence >= ? AND sequence <= ? ORDER BY sequence";
+}
+
+std::string place(Lsn lsn) {
+    return "segment " + std::to_string(lsn.segment()) + " offset " + std::to_string(lsn.offset());
+}
+
+/// One thread's part: walks chunks, the journal and the table side by side.
+class EventChecker {
+  public:
+    EventChecker(const VerifyOptions* options, const ZoneHistory* zones,
+                 SharedCatalogues* catalogues, Problems* problems)
+        : options_(options),
+          zones_(zones),
+          problems_(problems),
+          rater_([catalogues](PriceVersionId version) { return catalogues->get(version); }),
+          sql_(select_events()) {}
+
+    Status start(SqlConnection& store) {
+        store_ = &store;
+        return dimensions_.load(store);
+    }
+    /// Errors: of the store and of the catalogues.
+    Status check(const Chunk& chunk);
+    EventsChecked& checked() { return checked_; }
+
+  private:
+    /// The journal's next event of the chunk into record_ and expected_; false at its end.
+    Result<bool> advance(const Chunk& chunk);
+    Result<bool> read_event(const Chunk& chunk);
+    Status expect();
+    void compare(const SqlRow& row);
+    void report_missing();
+    std::string title() const;
+
+    const VerifyOptions* options_;
+    const ZoneHistory* zones_;
+    Problems* problems_;
+    EventRater rater_;
+    const std::string sql_;
+    SqlConnection* store_ = nullptr;
+    DimensionTable dimensions_;
+    EventsChecked checked_;
+
+    std::unique_ptr<JournalReader> reader_;
+    JournalRecord record_;
+    std::int64_t sequence_ = 0;
+    std::array<std::int64_t, kIntegers.size()> expected_{};
+    std::array<std::string_view, kTexts.size()> expected_texts_;
+    std::string usage_, end_user_, request_id_;
+};
+
+std::string EventChecker::title() const {
+    return "event " + std::to_string(sequence_) + " (" + record_.event.id.text() + ", journal " +
+           place(record_.at) + ")";
+}
+
+/// What the row has to be, computed from the journal's event; adds it to the sums.
+Status EventChecker::expect() {
+    const UsageEvent& event = record_.event;
+    TG_TRY(const Rated* rated, rater_.rate(event));
+    const std::uint32_t customer = event.payer.customer.get();
+    const TimeZone* zone = zones_->of(customer, sequence_);
+    std::int32_t day = 0;
+    if (zone != nullptr) {
+        day = zone->local_day(event.ended_at);
+    } else {
+        problems_->add("zones", title() + ": usage_zones has no zone for customer " +
+                                    std::to_string(customer));
+    }
+    const std::uint32_t dimension = dimensions_.find(event);
+    const int128 charge = rated->event.total.value;
+    expected_ = {sequence_,
+                 static_cast<std::int64_t>(event.id.high),
+                 static_cast<std::int64_t>(event.id.low),
+                 std::int64_t{customer},
+                 std::int64_t{event.payer.project.get()},
+                 std::int64_t{event.payer.key.get()},
+                 std::int64_t{dimension},
+                 event.started_at.micros,
+                 event.ended_at.micros,
+                 std::int64_t{day},
+                 static_cast<std::int64_t>(event.endpoint),
+                 static_cast<std::int64_t>(event.tier),
+                 static_cast<std::int64_t>(event.source),
+                 static_cast<std::int64_t>(event.outcome),
+                 std::int64_t{event.http_status},
+                 std::int64_t{rated->flags},
+                 std::int64_t{event.attempts},
+                 std::int64_t{event.first_byte_ms},
+                 std::int64_t{event.price_version.get()},
+                 static_cast<std::int64_t>(rated->event.currency),
+                 static_cast<std::int64_t>(charge / kFemtoPerNano),
+                 static_cast<std::int64_t>(charge % kFemtoPerNano),
+                 rated->input_tokens,
+                 rated->output_tokens};
+    write_usage_text(event.usage, &usage_);
+    expected_texts_ = {usage_, storable(event.end_user, &end_user_),
+                       storable(event.upstream_request_id, &request_id_)};
+    checked_.sums.add(event, *rated, sequence_, dimension, day);
+    ++checked_.events;
+    return {};
+}
+
+Result<bool> EventChecker::read_event(const Chunk& chunk) {
+    for (;;) {
+        TG_TRY(const bool has_record, reader_->next(&record_, chunk.to));
+        if (!has_record) return false;
+        ++checked_.records;
+        if (record_.kind == RecordKind::settled) return true;
+    }
+}
+
+Result<bool> EventChecker::advance(const Chunk& chunk) {
+    if (!reader_) return false;
+    const Result<bool> has_event = read_event(chunk);
+    if (!has_event.ok()) {
+        problems_->add("journal", has_event.error().detail);
+        checked_.is_complete = false;
+        reader_.reset();
+        return false;
+    }
+    if (!*has_event) return false;
+    ++sequence_;
+    TG_CHECK_OK(expect());
+    return true;
+}
+
+void EventChecker::report_missing() {
+    problems_->add("events", title() + ": is in the journal, but its row in usage_events is gone");
+}
+
+void EventChecker::compare(const SqlRow& row) {
+    for (std::size_t i = 0; i < expected_.size(); ++i) {
+        const std::int64_t stored = row.integer(static_cast<int>(i));
+        if (stored == expected_[i]) [[likely]]
+            continue;
+        std::string what = title() + ": " + std::string(kIntegers[i]) + " is ";
+        if (i == kDimensionColumn && expected_[i] == 0) {
+            what += std::to_string(stored) + " in the store, but no row of usage_dimensions has " +
+                    "the event's model '" + std::string(record_.event.model) + "' and deployment";
+        } else {
+            what += both(stored, expected_[i]);
+        }
+        problems_->add("events", std::move(what));
+    }
+    for (std::size_t i = 0; i < expected_texts_.size(); ++i) {
+        const std::string_view stored = row.text(static_cast<int>(kIntegers.size() + i));
+        if (stored == expected_texts_[i]) [[likely]]
+            continue;
+        problems_->add("events", title() + ": " + std::string(kTexts[i]) + " is " +
+                                     both(stored, expected_texts_[i]));
+    }
+}
+
+Status EventChecker::check(const Chunk& chunk) {
+    Result<std::unique_ptr<JournalReader>> opened =
+        JournalReader::open(options_->journal_directory, chunk.from);
+    if (opened.ok()) {
+        reader_ = std::move(*opened);
+    } else {
+        problems_->add("journal", opened.error().detail);
+        checked_.is_complete = false;
+    }
+    sequence_ = chunk.first_sequence - 1;
+    Status status;
+    bool has_event = true;
+    TG_CHECK_OK(store_->query(sql_, {chunk.first_sequence, chunk.last_sequence},
+                              [&](const SqlRow& row) {
+                                  const std::int64_t stored = row.integer(0);
+                                  while (has_event && sequence_ < stored) {
+                                      const Result<bool> next = advance(chunk);
+                                      if (!next.ok()) status = fail(next.error());
+                                      has_event = next.ok() && *next;
+                                      if (has_event && sequence_ < stored) report_missing();
+                                  }
+                                  if (!status.ok()) return false;
+                                  if (has_event) {
+                                      compare(row);
+                                  } else if (reader_) {
+                                      problems_->add("events",
+                                                     "event " + std::to_string(stored) +
+                                                         ": has a row in usage_events, but the "
+                                                         "journal has no such event");
+                                  }
+                                  return true;
+                              }));
+    TG_CHECK_OK(status);
+    while (has_event) {
+        TG_TRY(has_event, advance(chunk));
+        if (has_event) report_missing();
+    }
+    if (reader_ && sequence_ != chunk.last_sequence) {
+        problems_->add("chunks", "the journal has " +
+                                     std::to_string(sequence_ - chunk.first_sequence + 1) +
+                                     " events from " + place(chunk.from) + " to " +
+                                     place(chunk.to) + ", usage_chunks says " +
+                                     std::to_string(chunk.events()));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& options,
+                                   const std::vector<Chunk>& chunks, const ZoneHistory& zones,
+                                   Problems* problems) {
+    SharedCatalogues catalogues(options.catalogue_of);
+    const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+    const std::size_t count =
+        options.store_url.empty()
+            ? 1
+            : std::clamp<std::size_t>(chunks.size(), 1, std::min<std::size_t>(cores, 16));
+    std::vector<EventChecker> checkers;
+    std::vector<std::unique_ptr<SqlConnection>> connections;
+    for (std::size_t i = 0; i < count; ++i)
+        checkers.emplace_back(&options, &zones, &catalogues, problems);
+    TG_CHECK_OK(checkers[0].start(store));
+    for (std::size_t i = 1; i < count; ++i) {
+        TG_TRY(auto connection, open_store(options.store_url));
+        TG_CHECK_OK(checkers[i].start(*connection));
+        connections.push_back(std::move(connection));
+    }
+    std::atomic<std::size_t> next{0};
+    std::atomic<bool> has_failed{false};
+    std::vector<Status> results(count);
+    const auto work = [&](std::size_t i) {
+        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++) {
+            results[i] = checkers[i].check(chunks[at]);
+            if (!results[i].ok()) has_failed = true;
+        }
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work, i);
+        work(0);
+    }
+    for (const Status& result : results) TG_CHECK_OK(result);
+    EventsChecked out = std::move(checkers[0].checked());
+    for (std::size_t i = 1; i < count; ++i) {
+        const EventsChecked& more = checkers[i].checked();
+        out.sums.merge(more.sums);
+        out.records += more.records;
+        out.events += more.events;
+        out.is_complete = out.is_complete && more.is_complete;
+    }
+    return out;
+}
+
+}  // namespace tg
