@@ -122,7 +122,7 @@ class SqliteBooks:
 
     def __init__(self, var_dir):
         self.path = var_dir / 'tollgate.db'
-        self.url = f'sqlite:{self.path}'
+        self.setting = ''  # it is the default
         self.write_ahead_log = pathlib.Path(f'{self.path}-wal')
 
     def rows(self, statement):
@@ -149,6 +149,7 @@ class PostgresBooks:
     def __init__(self, server_url, database):
         self.server_url, self.database = server_url, database
         self.url = urllib.parse.urlsplit(server_url)._replace(path=f'/{database}').geturl()
+        self.setting = f'store: "{self.url}"\n'
         self._psql(server_url, f'CREATE DATABASE {database}')
 
     @staticmethod
@@ -176,8 +177,7 @@ admin:
   listen: "127.0.0.1:{admin_port}"
 workers: 2
 var_dir: "{folder}/var"
-store: "{store}"
-journal:
+{store}journal:
   segment_bytes: 1MB
 timeouts:
   drain_after_disconnect: {drain}ms
@@ -213,7 +213,7 @@ class Stack:
         self.served_path = folder / 'served.log'
         self.tollgate = build / 'src/app/tollgate'
         ports = {'port': free_port(), 'admin_port': free_port(), 'sim_port': free_port()}
-        self.config.write_text(CONFIG.format(folder=folder, store=books.url, drain=DRAIN_MS, **ports))
+        self.config.write_text(CONFIG.format(folder=folder, store=books.setting, drain=DRAIN_MS, **ports))
         self.sim = Process('sim', [build / 'sim/tollgate-sim', '--port', ports['sim_port'], '--threads', 1, '--seed', seed,
                                    '--served-log', self.served_path, '--served-log-sync', '--output-median', 24,
                                    '--output-max', 200, '--fault-500', 15, '--fault-503', 10, '--fault-429', 10],
