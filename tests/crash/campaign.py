@@ -19,6 +19,7 @@ import time
 import traceback
 
 import closing
+from disk import SmallDisk
 from journal import JournalWatch
 from load import End
 from prices import Prices
@@ -49,7 +50,7 @@ def report_totals(books, kills):
         unseen = sum(1 for event in events if event['id'] not in books.served)
         report(f'  {source:12} {len(events):7} events  {charge // 10 ** 9 / 10 ** 6:12.6f} USD' +
                (f'  {unseen} of them never reached the simulator' if unseen else ''))
-    report(f'  {len(books.served)} requests served by the simulator, {len(books.batches)} settler batches, '
+    report(f'  {len(books.served)} requests served by the simulator, '
            f'{len(books.prices.versions)} price versions, slowest start {kills.slowest_start:.2f} s')
 
 
@@ -79,7 +80,7 @@ class Campaign:
     def __init__(self, variant, options, kills):
         self.variant, self.options, self.wanted = variant, options, kills
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f'tollgate-crash-{variant}-'))
-        self.stack = None
+        self.stack = self.disk = None
         self.passed = self.failed = 0
 
     async def run(self):
@@ -87,8 +88,7 @@ class Campaign:
         report(f'{self.variant}: {self.wanted} kills, seed {self.options.seed}, in {self.folder}')
         books = None
         try:
-            books = SqliteBooks(self.folder / 'var') if self.variant == 'sqlite' else \
-                PostgresBooks(postgres_url(), f'crash_{secrets.token_hex(4)}')
+            books = self._open_books()
             self.stack = Stack(self.options.build, self.folder, self.options.seed, books)
             await self._run()
         except Exception as error:  # whatever it is, the campaign has failed and says where
@@ -106,6 +106,13 @@ class Campaign:
             shutil.rmtree(self.folder)
         return self.passed, self.failed
 
+    def _open_books(self):
+        if self.variant == 'postgres':
+            return PostgresBooks(postgres_url(), f'crash_{secrets.token_hex(4)}')
+        if self.variant == 'full-disk':
+            self.disk = SmallDisk(self.folder / 'var')
+        return SqliteBooks(self.folder / 'var', self.disk)
+
     async def _run(self):
         stack, calls, seed = self.stack, {}, self.options.seed
         stack.create_accounts()
@@ -114,7 +121,7 @@ class Campaign:
         stack.sim.start()
         await stack.sim.wait_ready()
         watch = JournalWatch(stack, calls)
-        kills = Kills(stack, calls, watch, prices, seed)
+        kills = Kills(stack, calls, watch, prices, seed, self.disk)
         began = time.monotonic()
         while kills.count < self.wanted and time.monotonic() - began < self.options.seconds_max:
             await kills.round()

@@ -44,7 +44,7 @@ class Books:
         self.daily_lines = rows('SELECT * FROM usage_daily_lines')
         self.daily_versions = rows('SELECT * FROM usage_daily_versions')
         self.recent = rows('SELECT * FROM recent_calls')
-        self.batches = rows('SELECT * FROM settle_batches ORDER BY first_sequence')
+        self.chunks = rows('SELECT * FROM usage_chunks ORDER BY first_sequence')
         self.position = rows('SELECT * FROM settle_position')
 
     def call_of(self, event):
@@ -129,16 +129,16 @@ def answers_are_booked(books):
 
 
 def sequence_has_no_gap(books):
-    """Sequence numbers, batches and the position in the journal join without gap or overlap."""
+    """Sequence numbers, the stretches they came from and the position in the journal join without gap or overlap."""
     for expected, event in enumerate(books.events, 1):
         if event['sequence'] != expected:
             yield f'event {expected} has the sequence number {event["sequence"]}'
             break
     next_sequence, lsn = 1, 0
-    for batch in books.batches:
-        if batch['first_sequence'] != next_sequence or batch['from_lsn'] < lsn or batch['to_lsn'] <= batch['from_lsn']:
-            yield f'a batch does not follow on {next_sequence}, {lsn}: {batch}'
-        next_sequence, lsn = batch['last_sequence'] + 1, batch['to_lsn']
+    for chunk in books.chunks:
+        if chunk['first_sequence'] != next_sequence or chunk['from_lsn'] < lsn or chunk['to_lsn'] <= chunk['from_lsn']:
+            yield f'a stretch does not follow on {next_sequence}, {lsn}: {chunk}'
+        next_sequence, lsn = chunk['last_sequence'] + 1, chunk['to_lsn']
     if len(books.position) != 1 or books.position[0]['next_sequence'] != next_sequence or books.position[0]['lsn'] < lsn:
         yield f'the position {books.position} does not follow on {next_sequence}, {lsn}'
 

@@ -9,7 +9,7 @@ import time
 from stack import Account
 
 RETRY_SECONDS = 0.01
-CONNECTIONS = 12
+CONNECTIONS = 24
 
 
 class Fault(enum.Enum):

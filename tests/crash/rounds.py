@@ -19,16 +19,23 @@ KINDS = {
     'publishing': 4,       # as another process changes prices
     'stopping': 8,         # in the middle of an orderly stop
 }
+# After a kill at the start, the next start is killed as well so often out of 100: recovery of a recovery.
+AGAIN = 40
+# The same where the disk can be filled.
+FULL_DISK_KINDS = {'disk full': 70, 'under load': 20, 'starting': 10}
 
 
 class Kills:
     """Runs rounds on one stack until enough kills were made; keeps the count and what was learned of timing."""
 
-    def __init__(self, stack, calls, watch, prices, seed):
+    def __init__(self, stack, calls, watch, prices, seed, disk=None):
+        self.disk = disk
         self.stack, self.calls, self.watch, self.prices, self.seed = stack, calls, watch, prices, seed
         self.random = random.Random(f'{seed}/rounds')
         self.by_kind = collections.Counter()
         self.rounds = 0
+        self.kind = ''
+        self.starts_on_full_disk = collections.Counter()
         self.start_seconds = 0.05
         self.slowest_start = 0.0
 
@@ -37,15 +44,17 @@ class Kills:
         return sum(self.by_kind.values())
 
     def _choose_kind(self):
-        kinds = dict(KINDS)
+        if self.kind == 'starting' and self.random.randrange(100) < AGAIN:
+            return self.kind
+        kinds = dict(FULL_DISK_KINDS if self.disk else KINDS)
         if not self.stack.books.write_ahead_log:
-            kinds['settling'] = 0
+            kinds.pop('settling', None)
         return self.random.choices(list(kinds), list(kinds.values()))[0]
 
     async def round(self):
         """One start of the gate and its end by kill -9. Raises what must never happen."""
         self.rounds += 1
-        kind = self._choose_kind()
+        kind = self.kind = self._choose_kind()
         began = time.monotonic()
         self.stack.gate.start()
         load = Load(self.stack.gate.port, self.seed, self.rounds, self.stack.accounts, self.calls)
@@ -70,6 +79,8 @@ class Kills:
             self.by_kind[kind] += 1
         elif kind != 'stopping':
             raise self.stack.gate.failure('ended by itself with 0')
+        if kind == 'disk full':
+            await self._start_on_full_disk()
         if self.random.random() < 0.2:
             await self.watch.follow()  # what a kill has left must be readable before it is recovered, too
 
@@ -89,12 +100,29 @@ class Kills:
             publishing = asyncio.create_task(self.prices.change_one(self.random))
             await asyncio.sleep(self.random.uniform(0, 0.06))
             self._finish_later(publishing)
+        elif kind == 'disk full':
+            await asyncio.sleep(seconds / 2)
+            self.disk.fill()
+            await asyncio.sleep(self.random.uniform(*LOAD_SECONDS))
         elif kind == 'stopping':
             await asyncio.sleep(seconds)
             self.stack.gate.terminate()
             await asyncio.sleep(self.random.uniform(0, 0.15))
         else:
             await asyncio.sleep(seconds)
+
+    async def _start_on_full_disk(self):
+        """A gate may start on a full disk or say why not; either way nothing may be lost. Frees the disk."""
+        self.stack.gate.start()
+        try:
+            await self.stack.gate.wait_ready()
+            self.starts_on_full_disk['started'] += 1
+            self.stack.gate.kill()
+        except CampaignError:
+            if self.stack.gate.process.poll() != 1:
+                raise
+            self.starts_on_full_disk['refused'] += 1
+        self.disk.free()
 
     def _write_ahead_log_state(self):
         try:

@@ -120,7 +120,8 @@ class Process:
 class SqliteBooks:
     name = 'sqlite'
 
-    def __init__(self, var_dir):
+    def __init__(self, var_dir, disk=None):
+        self.disk = disk
         self.path = var_dir / 'tollgate.db'
         self.setting = ''  # it is the default
         self.write_ahead_log = pathlib.Path(f'{self.path}-wal')
@@ -135,8 +136,10 @@ class SqliteBooks:
         finally:
             connection.close()
 
-    def is_expected_error(self, _line):
-        return False
+    def is_expected_error(self, line):
+        """Where the disk was full, that was the reason."""
+        return self.disk is not None and any(
+            f'"event":"{event}"' in line for event in ('settle_failed', 'journal_allocation_failed', 'store_unavailable'))
 
     def close(self):
         pass
@@ -282,7 +285,8 @@ def error_lines(log):
         try:
             entry = json.loads(line)
         except ValueError:
-            yield line
+            if not line.startswith('listening on '):
+                yield line
             continue
         if entry.get('level') == 'error':
             yield line
