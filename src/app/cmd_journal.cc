@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -9,8 +10,26 @@
 namespace tg {
 namespace {
 
-Status dump(const std::string& directory) {
-    TG_TRY(const std::unique_ptr<JournalReader> reader, JournalReader::open(directory, Lsn{}));
+/// "segment:offset", as in the field "at" of a dump; empty is the beginning.
+Result<Lsn> parse_place(std::string_view text) {
+    if (text.empty()) return Lsn{};
+    std::uint32_t segment = 0, offset = 0;
+    const char* const end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), end, segment);
+    const bool has_colon = first.ec == std::errc{} && first.ptr != end && *first.ptr == ':';
+    const auto second = std::from_chars(has_colon ? first.ptr + 1 : end, end, offset);
+    if (second.ec != std::errc{} || second.ptr != end) {
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(text) +
+                        "' is no place in the journal; give SEGMENT:OFFSET, as in the field \"at\" "
+                        "of a dump");
+    }
+    return Lsn{std::uint64_t{segment} << 32 | offset};
+}
+
+Status dump(const std::string& directory, std::string_view from) {
+    TG_TRY(const Lsn begin, parse_place(from));
+    TG_TRY(const std::unique_ptr<JournalReader> reader, JournalReader::open(directory, begin));
     JournalRecord record;
     for (;;) {
         TG_TRY(const bool has_record, reader->next(&record, Lsn{UINT64_MAX}));
@@ -34,9 +53,12 @@ void add_journal_commands(CLI::App& app, CommandContext* context) {
         each->add_option("directory", *directory,
                          "journal directory (default: the configuration's)");
     }
+    auto from = std::make_shared<std::string>();
+    dump_command->add_option(
+        "--from", *from, "begin at this record, SEGMENT:OFFSET as in \"at\" (default: the first)");
     dump_command->callback([=] {
         context->run([=](const Config& config) {
-            return dump(directory->empty() ? config.journal_dir() : *directory);
+            return dump(directory->empty() ? config.journal_dir() : *directory, *from);
         });
     });
     verify_command->callback([=] {

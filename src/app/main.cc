@@ -18,9 +18,7 @@ int main(int argc, char** argv) {
     tg::add_journal_commands(app, &context);
     tg::add_usage_commands(app, &context);
     tg::add_billing_commands(app, &context);
-#ifdef TG_HAS_VERIFY
     tg::add_verify_command(app, &context);
-#endif
     CLI11_PARSE(app, argc, argv);
     return context.exit_code;
 }

@@ -146,7 +146,6 @@ Task<void> Gateway::relay_whole(Call* call) {
     call->has_reply = true;
     const bool is_cut = call->outcome == Outcome::upstream_broken;
     if (call->is_client_gone && call->outcome == Outcome::ok) call->outcome = Outcome::client_gone;
-    if (is_cut && !has_begun) call->upstream_status = call->answered_status = 502;
     const bool is_durable = co_await settle(call);
     if (call->is_client_gone) co_return;
     if (is_cut && !has_begun) {
