@@ -257,7 +257,7 @@ def load(folder, port, key, body, *arguments, path='/v1/chat/completions'):
         raise SystemExit(f'tollgate-load failed:\n{run.stdout}{run.stderr}')
     result = json.loads(run.stdout.splitlines()[-1])
     if result['failed'] or set(result['statuses']) != {'200'}:
-        raise SystemExit(f'tollgate-load at port {port}: failed {result["failed"]}, statuses {result["statuses"]}')
+        raise SystemExit(f'tollgate-load at port {port}: {result["faults"] or "no fault"}, statuses {result["statuses"]}')
     return result
 
 

@@ -76,6 +76,12 @@ class Run {
             std::printf("%s\"%d\":%zu", comma, status, count);
             comma = ",";
         }
+        std::printf("},\"faults\":{");
+        comma = "";
+        for (const auto& [fault, count] : faults_) {
+            std::printf("%s\"%s\":%zu", comma, fault.c_str(), count);
+            comma = ",";
+        }
         std::printf("}}\n");
     }
 
@@ -112,9 +118,14 @@ class Run {
         Connection* connection = idle_.front();
         idle_.pop_front();
         if (connection->send(due_ns)) return true;
-        failed_ += 1;
+        count_failure(connection);
         idle_.push_back(connection);
         return false;
+    }
+
+    void count_failure(const Connection* connection) {
+        failed_ += 1;
+        faults_[connection->fault()] += 1;
     }
 
     /// Waits for answers until the next request is due.
@@ -155,7 +166,7 @@ class Run {
                 statuses_[connection->status()] += 1;
             }
         }
-        if (event == Connection::Event::failed) failed_ += 1;
+        if (event == Connection::Event::failed) count_failure(connection);
         // A holder's answered connection stays as it is: it has done its part.
         const bool is_over = event == Connection::Event::done || event == Connection::Event::failed;
         if (was_busy && is_over && !options_->is_holding) idle_.push_back(connection);
@@ -184,6 +195,7 @@ class Run {
     std::vector<std::int64_t> latency_ns_;
     std::vector<std::int64_t> first_byte_ns_;
     std::map<int, std::size_t> statuses_;
+    std::map<std::string, std::size_t> faults_;
     std::size_t failed_ = 0;
     std::size_t streaming_ = 0;
 };

@@ -160,17 +160,26 @@ bool Connection::open() {
 }
 
 bool Connection::send(std::int64_t due_ns) {
-    if (fd_ < 0 && !open()) return false;
+    if (fd_ < 0 && !open()) {
+        fault_ = "no connection";
+        return false;
+    }
     reader_.reset();
     written_ = 0;
     is_busy_ = true;
     was_first_byte_seen_ = false;
     due_ns_ = due_ns;
     if (!write_more()) {
-        close();
+        fail("closed before the request was sent");
         return false;
     }
     return true;
+}
+
+Connection::Event Connection::fail(const char* fault) {
+    fault_ = fault;
+    close();
+    return Event::failed;
 }
 
 bool Connection::write_more() {
@@ -186,8 +195,7 @@ bool Connection::write_more() {
 Connection::Event Connection::on_ready(std::uint32_t events) {
     if (fd_ < 0) return Event::nothing;
     if (is_busy_ && written_ < request_->size() && (events & EPOLLOUT) != 0 && !write_more()) {
-        close();
-        return Event::failed;
+        return fail("closed before the request was sent");
     }
     std::array<char, 65536> buffer;
     while (true) {
@@ -195,16 +203,15 @@ Connection::Event Connection::on_ready(std::uint32_t events) {
         if (n < 0 && errno == EAGAIN) break;
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
-            const bool was_busy = is_busy_;
+            if (is_busy_)
+                return fail(reader_.has_begun() ? "answer cut" : "closed without an answer");
             close();
-            return was_busy ? Event::failed : Event::nothing;
+            return Event::nothing;
         }
         const auto state = is_busy_ ? reader_.feed({buffer.data(), static_cast<std::size_t>(n)})
                                     : ReplyReader::State::broken;
-        if (state == ReplyReader::State::broken) {
-            close();
-            return Event::failed;
-        }
+        if (state == ReplyReader::State::broken)
+            return fail(is_busy_ ? "answer not understood" : "bytes that nobody asked for");
         if (state == ReplyReader::State::done) {
             is_busy_ = false;
             return Event::done;

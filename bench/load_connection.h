@@ -18,6 +18,7 @@ class ReplyReader {
 
     int status() const { return status_; }
     bool has_body_begun() const { return body_bytes_ > 0; }
+    bool has_begun() const { return state_ != State::headers || !head_.empty(); }
 
   private:
     enum class Chunk : std::uint8_t { size, data, data_end, trailer };
@@ -59,11 +60,14 @@ class Connection {
     bool was_first_byte_seen() const { return was_first_byte_seen_; }
     std::int64_t due_ns() const { return due_ns_; }
     int status() const { return reader_.status(); }
+    /// Why the last request failed.
+    const char* fault() const { return fault_; }
 
   private:
     bool open();
     void close();
     bool write_more();
+    Event fail(const char* fault);
 
     int epoll_;
     std::uint16_t port_;
@@ -73,6 +77,7 @@ class Connection {
     bool is_busy_ = false;
     bool was_first_byte_seen_ = false;
     std::int64_t due_ns_ = 0;
+    const char* fault_ = "";
     ReplyReader reader_;
 };
 

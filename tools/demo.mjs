@@ -11,17 +11,17 @@ const kAtOnce = 16;
 const kSettleMs = 20_000;
 const kWork = [
     { project: 'support-chat', model: 'gpt-4o', isStream: true, text: 'A customer asks where parcel 4711 is.',
-        directives: 'output_tokens=220' },
+        directives: 'input_tokens=2600 output_tokens=420' },
     { project: 'support-chat', model: 'gpt-4o-mini', isStream: false, text: 'Classify this message: my parcel is late.',
-        directives: 'output_tokens=12' },
+        directives: 'input_tokens=9500 output_tokens=24' },
     { project: 'product-texts', model: 'gpt-4.1', isStream: false, text: '为一款不锈钢保温杯写一段商品描述。',
-        directives: 'input_tokens=3200 cached=2048 output_tokens=350' },
+        directives: 'input_tokens=6200 cached=4096 output_tokens=700' },
     { project: 'product-texts', model: 'o4-mini', isStream: true, text: 'Compare these two kettles for a buyer.',
-        directives: 'output_tokens=640 reasoning=400' },
+        directives: 'input_tokens=3100 output_tokens=1100 reasoning=640' },
 ];
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
-const heading = (text) => say(`\n\u001b[1m${text}\u001b[0m`);
+const heading = (text) => say(process.stdout.isTTY ? `\n\u001b[1m${text}\u001b[0m` : `\n${text}`);
 
 async function preferredPort(port) {
     const server = createServer();
@@ -117,29 +117,35 @@ async function sendCalls(demo) {
     return told;
 }
 
-/** Waits until the settler has written every call to the store; it lags by at most a second. */
-async function waitUntilSettled(demo, calls) {
+const sum = (rows, field) => rows.reduce((total, row) => total + Number(row[field]), 0);
+
+/** The usage once the settler has written every call to the store; it lags by at most a second. */
+async function settledUsage(demo, calls) {
     const deadline = Date.now() + kSettleMs;
     while (Date.now() < deadline) {
         const rows = JSON.parse(await demo.command('usage', '--only-customer', 'acme', '--format', 'json'));
-        const requests = rows.reduce((sum, row) => sum + Number(row.requests), 0);
-        if (requests >= calls) return;
+        if (sum(rows, 'requests') >= calls) return rows;
         await new Promise((done) => setTimeout(done, 200));
     }
     throw new Error(`the store does not show all ${calls} calls after ${kSettleMs / 1000} s`);
 }
 
 async function showBill(demo, told) {
-    await waitUntilSettled(demo, told.calls);
+    const rows = await settledUsage(demo, told.calls);
+    const metered = { calls: sum(rows, 'requests'), input: sum(rows, 'input_tokens'), output: sum(rows, 'output_tokens') };
     const month = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Shanghai', year: 'numeric', month: '2-digit' })
         .format(new Date());
     heading('Usage, as metered');
-    say(await demo.command('usage', '--only-customer', 'acme'));
-    say(`The clients were told: ${told.calls} calls, ${told.input} input and ${told.output} output tokens.`);
+    say((await demo.command('usage', '--only-customer', 'acme')).trimEnd());
+    const figures = ({ calls, input, output }) => `${calls} calls, ${input} input and ${output} output tokens`;
+    if (figures(told) !== figures(metered)) {
+        throw new Error(`the clients were told ${figures(told)}, but the meter says ${figures(metered)}`);
+    }
+    say(`\nThe clients were told the same: ${figures(told)}.`);
     heading(`The bill of ${month}`);
-    say(await demo.command('bill', '--customer', 'acme', '--month', month));
+    say((await demo.command('bill', '--customer', 'acme', '--month', month)).trimEnd());
     heading('Proof: the bill recomputed from the journal');
-    say(await demo.command('verify'));
+    say((await demo.command('verify')).trimEnd());
 }
 
 function showHowToTry(demo) {
