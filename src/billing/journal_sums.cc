@@ -61,8 +61,7 @@ Totals& Totals::operator-=(const Totals& other) {
     return *this;
 }
 
-void JournalSums::add_line(Bucket& bucket, Meter meter, std::int64_t price,
-                           std::int64_t quantity) {
+void JournalSums::add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity) {
     for (auto& [key, sum] : bucket.lines) {
         if (key.first == meter && key.second == price) {
             sum += quantity;

@@ -21,7 +21,7 @@ constexpr UtcMicros kStart{1'782'000'000'000'000};
 /// 12 calls a second: a million take a day.
 constexpr std::int64_t kMeanGapUs = 86'000;
 constexpr std::string_view kModels[] = {
-    "gpt-4o",  "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini",          "gpt-4.1-nano",
+    "gpt-4o",  "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini",           "gpt-4.1-nano",
     "o4-mini", "gpt-5-mini",  "gpt-5",   "text-embedding-3-small", "gpt-3.5-turbo"};
 
 [[noreturn]] void give_up(const Error& error) {

@@ -163,8 +163,7 @@ const TimeZone* ZoneHistory::of(std::uint32_t customer, std::int64_t sequence) c
 Result<std::shared_ptr<const Catalogue>> SharedCatalogues::get(PriceVersionId version) {
     const std::lock_guard lock(mutex_);
     auto found = loaded_.find(version.get());
-    if (found == loaded_.end())
-        found = loaded_.emplace(version.get(), source_(version)).first;
+    if (found == loaded_.end()) found = loaded_.emplace(version.get(), source_(version)).first;
     return found->second;
 }
 

@@ -28,19 +28,17 @@ Result<Names> read_names(SqlConnection& store) {
         out.customers[id(row)] = row.text(1);
         return true;
     }));
-    TG_CHECK_OK(store.query("SELECT id, code, department, environment FROM projects", {},
-                            [&](const SqlRow& row) {
-                                out.projects[id(row)] = {std::string(row.text(1)),
-                                                         std::string(row.text(2)),
-                                                         std::string(row.text(3))};
-                                return true;
-                            }));
-    TG_CHECK_OK(store.query("SELECT id, model, provider FROM usage_dimensions", {},
-                            [&](const SqlRow& row) {
-                                out.dimensions[id(row)] = {std::string(row.text(1)),
-                                                           std::string(row.text(2))};
-                                return true;
-                            }));
+    TG_CHECK_OK(store.query(
+        "SELECT id, code, department, environment FROM projects", {}, [&](const SqlRow& row) {
+            out.projects[id(row)] = {std::string(row.text(1)), std::string(row.text(2)),
+                                     std::string(row.text(3))};
+            return true;
+        }));
+    TG_CHECK_OK(
+        store.query("SELECT id, model, provider FROM usage_dimensions", {}, [&](const SqlRow& row) {
+            out.dimensions[id(row)] = {std::string(row.text(1)), std::string(row.text(2))};
+            return true;
+        }));
     return out;
 }
 
@@ -123,8 +121,8 @@ void tax(SlowBill& bill, const BillTerms& terms) {
         ProjectSums* neediest = nullptr;
         int128 largest = 0;
         for (auto& [code, project] : bill.projects) {
-            const int128 lacking = int128{project.cny_fen} * terms.vat_ppm -
-                                   int128{project.vat_fen} * 1'000'000;
+            const int128 lacking =
+                int128{project.cny_fen} * terms.vat_ppm - int128{project.vat_fen} * 1'000'000;
             if (neediest == nullptr || lacking > largest) {
                 neediest = &project;
                 largest = lacking;
@@ -167,9 +165,9 @@ void BillCheck::check_lines() {
         const std::string what = "line of " + line.project + ", " + line.model + ", " +
                                  std::string(name(line.meter)) + " at " +
                                  format_scaled(line.price.nano, 9, 2);
-        const LineKey key{line.project,  line.department, line.environment,
-                          line.model,    line.provider,   line.tier,
-                          line.meter,    line.currency,   line.price.nano};
+        const LineKey key{line.project, line.department, line.environment,
+                          line.model,   line.provider,   line.tier,
+                          line.meter,   line.currency,   line.price.nano};
         const auto found = left.find(key);
         if (found == left.end()) {
             add(what + " stands on it, but nothing in the journal belongs to it");
@@ -188,8 +186,8 @@ void BillCheck::check_lines() {
     }
     for (const auto& [key, quantity] : left) {
         add("a line of " + std::get<0>(key) + ", " + std::get<3>(key) + ", " +
-            std::string(name(std::get<Meter>(key))) + " with quantity " +
-            std::to_string(quantity) + " is missing");
+            std::string(name(std::get<Meter>(key))) + " with quantity " + std::to_string(quantity) +
+            " is missing");
     }
 }
 

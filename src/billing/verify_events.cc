@@ -11,10 +11,10 @@ namespace tg {
 namespace {
 
 constexpr std::array<std::string_view, 24> kIntegers = {
-    "sequence",     "id_high",      "id_low",       "customer_id",  "project_id",  "key_id",
-    "dimension_id", "started_at",   "ended_at",     "local_day",    "endpoint",    "tier",
-    "source",       "outcome",      "http_status",  "flags",        "attempts",    "first_byte_ms",
-    "price_version", "currency",    "charge_nano",  "charge_femto", "input_tokens", "output_tokens"};
+    "sequence",      "id_high",    "id_low",      "customer_id",  "project_id",   "key_id",
+    "dimension_id",  "started_at", "ended_at",    "local_day",    "endpoint",     "tier",
+    "source",        "outcome",    "http_status", "flags",        "attempts",     "first_byte_ms",
+    "price_version", "currency",   "charge_nano", "charge_femto", "input_tokens", "output_tokens"};
 constexpr std::array<std::string_view, 3> kTexts = {"usage", "end_user", "upstream_request_id"};
 constexpr int kDimensionColumn = 6;
 
@@ -190,37 +190,35 @@ Status EventChecker::check(const Chunk& chunk) {
     sequence_ = chunk.first_sequence - 1;
     Status status;
     bool has_event = true;
-    TG_CHECK_OK(store_->query(sql_, {chunk.first_sequence, chunk.last_sequence},
-                              [&](const SqlRow& row) {
-                                  const std::int64_t stored = row.integer(0);
-                                  while (has_event && sequence_ < stored) {
-                                      const Result<bool> next = advance(chunk);
-                                      if (!next.ok()) status = fail(next.error());
-                                      has_event = next.ok() && *next;
-                                      if (has_event && sequence_ < stored) report_missing();
-                                  }
-                                  if (!status.ok()) return false;
-                                  if (has_event) {
-                                      compare(row);
-                                  } else if (reader_) {
-                                      problems_->add("events",
-                                                     "event " + std::to_string(stored) +
-                                                         ": has a row in usage_events, but the "
-                                                         "journal has no such event");
-                                  }
-                                  return true;
-                              }));
+    TG_CHECK_OK(
+        store_->query(sql_, {chunk.first_sequence, chunk.last_sequence}, [&](const SqlRow& row) {
+            const std::int64_t stored = row.integer(0);
+            while (has_event && sequence_ < stored) {
+                const Result<bool> next = advance(chunk);
+                if (!next.ok()) status = fail(next.error());
+                has_event = next.ok() && *next;
+                if (has_event && sequence_ < stored) report_missing();
+            }
+            if (!status.ok()) return false;
+            if (has_event) {
+                compare(row);
+            } else if (reader_) {
+                problems_->add("events", "event " + std::to_string(stored) +
+                                             ": has a row in usage_events, but the "
+                                             "journal has no such event");
+            }
+            return true;
+        }));
     TG_CHECK_OK(status);
     while (has_event) {
         TG_TRY(has_event, advance(chunk));
         if (has_event) report_missing();
     }
     if (reader_ && sequence_ != chunk.last_sequence) {
-        problems_->add("chunks", "the journal has " +
-                                     std::to_string(sequence_ - chunk.first_sequence + 1) +
-                                     " events from " + place(chunk.from) + " to " +
-                                     place(chunk.to) + ", usage_chunks says " +
-                                     std::to_string(chunk.events()));
+        problems_->add("chunks",
+                       "the journal has " + std::to_string(sequence_ - chunk.first_sequence + 1) +
+                           " events from " + place(chunk.from) + " to " + place(chunk.to) +
+                           ", usage_chunks says " + std::to_string(chunk.events()));
     }
     return {};
 }

@@ -176,25 +176,25 @@ Status check_versions(SqlConnection& store, const JournalSums& sums, Problems* p
                day_text(static_cast<std::int32_t>(version[1])) + ", price version " +
                std::to_string(version[2]);
     };
-    TG_CHECK_OK(store.query(
-        "SELECT customer_id, local_day, price_version FROM usage_daily_versions", {},
-        [&](const SqlRow& row) {
-            const Version version{row.integer(0), row.integer(1), row.integer(2)};
-            if (computed.erase(version) == 0) report_extra(name_of(version), problems);
-            return true;
-        }));
+    TG_CHECK_OK(
+        store.query("SELECT customer_id, local_day, price_version FROM usage_daily_versions", {},
+                    [&](const SqlRow& row) {
+                        const Version version{row.integer(0), row.integer(1), row.integer(2)};
+                        if (computed.erase(version) == 0) report_extra(name_of(version), problems);
+                        return true;
+                    }));
     for (const Version& version : computed) report_gone(name_of(version), problems);
     return {};
 }
 
 Status check_recent(SqlConnection& store, const JournalSums& sums, Problems* problems) {
     std::map<std::uint32_t, std::vector<std::int64_t>> stored;
-    TG_CHECK_OK(
-        store.query("SELECT customer_id, sequence FROM recent_calls ORDER BY customer_id, sequence",
-                    {}, [&](const SqlRow& row) {
-                        stored[static_cast<std::uint32_t>(row.integer(0))].push_back(row.integer(1));
-                        return true;
-                    }));
+    TG_CHECK_OK(store.query(
+        "SELECT customer_id, sequence FROM recent_calls ORDER BY customer_id, sequence", {},
+        [&](const SqlRow& row) {
+            stored[static_cast<std::uint32_t>(row.integer(0))].push_back(row.integer(1));
+            return true;
+        }));
     const auto computed = sums.recent();
     for (const auto& [customer, sequences] : computed) {
         if (stored[customer] == sequences) continue;

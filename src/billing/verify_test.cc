@@ -25,8 +25,8 @@ class TestBooksBackup {
 
   private:
     static constexpr const char* kTables[] = {
-        "usage_events",         "usage_daily",  "usage_daily_lines", "usage_daily_end_users",
-        "usage_daily_versions", "recent_calls", "usage_zones",       "usage_chunks",
+        "usage_events",         "usage_daily",    "usage_daily_lines", "usage_daily_end_users",
+        "usage_daily_versions", "recent_calls",   "usage_zones",       "usage_chunks",
         "usage_dimensions",     "settle_position"};
     void must(const std::string& sql) {
         const Status status = t_->connection().execute_script(sql);
@@ -126,10 +126,10 @@ TEST_P(VerifyTest, a_customers_new_zone_leaves_the_past_right) {
     const UsageEvent event = t.event("2026-03-31T20:00:00Z");
     t.append(event);
     ASSERT_EQ(t.settle(), 1);
-    ASSERT_TRUE(t.identity.identity
-                    .update_customer(event.payer.customer, {.time_zone = "UTC"},
-                                     t.identity.change())
-                    .ok());
+    ASSERT_TRUE(
+        t.identity.identity
+            .update_customer(event.payer.customer, {.time_zone = "UTC"}, t.identity.change())
+            .ok());
     t.append(event);
     ASSERT_EQ(t.settle(), 1);
     EXPECT_EQ(text(verify(t)), "");
@@ -140,26 +140,23 @@ TEST_P(VerifyTest, a_changed_event_is_found_and_named) {
     TestBooks t(GetParam());
     append_mixed_calls(t, 20);
     ASSERT_EQ(t.settle(), 20);
-    const char* const integers[] = {
-        "id_high",       "id_low",      "customer_id", "project_id",   "key_id",
-        "dimension_id",  "started_at",  "ended_at",    "local_day",    "endpoint",
-        "tier",          "source",      "outcome",     "http_status",  "flags",
-        "attempts",      "first_byte_ms", "price_version", "currency", "charge_nano",
-        "charge_femto",  "input_tokens", "output_tokens"};
+    const char* const integers[] = {"id_high",       "id_low",        "customer_id",  "project_id",
+                                    "key_id",        "dimension_id",  "started_at",   "ended_at",
+                                    "local_day",     "endpoint",      "tier",         "source",
+                                    "outcome",       "http_status",   "flags",        "attempts",
+                                    "first_byte_ms", "price_version", "currency",     "charge_nano",
+                                    "charge_femto",  "input_tokens",  "output_tokens"};
     for (const std::string column : integers) {
-        expect_found(t,
-                     "UPDATE usage_events SET " + column + " = " + column +
-                         " + 1 WHERE sequence = 17",
-                     ": " + column + " is ");
+        expect_found(
+            t, "UPDATE usage_events SET " + column + " = " + column + " + 1 WHERE sequence = 17",
+            ": " + column + " is ");
     }
     for (const std::string column : {"usage", "end_user", "upstream_request_id"}) {
-        expect_found(t,
-                     "UPDATE usage_events SET " + column + " = " + column +
-                         " || 'x' WHERE sequence = 17",
-                     ": " + column + " is '");
+        expect_found(
+            t, "UPDATE usage_events SET " + column + " = " + column + " || 'x' WHERE sequence = 17",
+            ": " + column + " is '");
     }
-    expect_found(t, "UPDATE usage_events SET charge_nano = 5 WHERE sequence = 3",
-                 "event 3 (req_");
+    expect_found(t, "UPDATE usage_events SET charge_nano = 5 WHERE sequence = 3", "event 3 (req_");
     EXPECT_EQ(text(verify(t)), "") << "all is as before";
 }
 
@@ -173,15 +170,13 @@ TEST_P(VerifyTest, lost_added_and_swapped_events_are_found_and_named) {
     }
     expect_found(t, "DELETE FROM usage_events", "event 20 (req_");
     for (const std::string at : {"0", "-4", "21", "1000"}) {
-        expect_found(t,
-                     "UPDATE usage_events SET sequence = " + at + " WHERE sequence = 20",
+        expect_found(t, "UPDATE usage_events SET sequence = " + at + " WHERE sequence = 20",
                      "event " + at + ": has a row in usage_events");
     }
     expect_found(t, "UPDATE usage_events SET sequence = -sequence WHERE sequence IN (4, 5)",
                  "event 5 (req_");
     // Two calls of the same price and day, exchanged: no sum changes.
-    expect_found(t,
-                 "UPDATE usage_events SET id_low = 2 + 8 - id_low WHERE id_low IN (2, 8)",
+    expect_found(t, "UPDATE usage_events SET id_low = 2 + 8 - id_low WHERE id_low IN (2, 8)",
                  ": id_low is 8 in the store, 2 by the journal");
 }
 
@@ -191,10 +186,10 @@ TEST_P(VerifyTest, a_changed_roll_up_is_found_and_named) {
     ASSERT_EQ(t.settle(), 20);
     const std::vector<std::string> keys = {"customer_id",  "local_day", "project_id", "key_id",
                                            "dimension_id", "tier",      "currency"};
-    const std::vector<std::string> sums = {
-        "requests",      "errors",        "estimated",    "unconfirmed",
-        "unpriced",      "fallback",      "input_tokens", "cached_tokens",
-        "output_tokens", "reasoning_tokens", "charge_nano", "charge_femto"};
+    const std::vector<std::string> sums = {"requests",         "errors",        "estimated",
+                                           "unconfirmed",      "unpriced",      "fallback",
+                                           "input_tokens",     "cached_tokens", "output_tokens",
+                                           "reasoning_tokens", "charge_nano",   "charge_femto"};
     struct Table {
         const char* name;
         std::vector<std::string> columns;
@@ -213,8 +208,7 @@ TEST_P(VerifyTest, a_changed_roll_up_is_found_and_named) {
         const std::string one = name == "recent_calls" ? " WHERE sequence = 20" : "";
         for (const std::string& column : table.columns) {
             // Far enough not to meet another row.
-            expect_found(t,
-                         "UPDATE " + name + " SET " + column + " = " + column + " + 1000" + one,
+            expect_found(t, "UPDATE " + name + " SET " + column + " = " + column + " + 1000" + one,
                          name + " of customer ");
         }
         expect_found(t, "DELETE FROM " + name + one, name + " of customer ");
@@ -227,8 +221,9 @@ TEST_P(VerifyTest, a_changed_roll_up_is_found_and_named) {
                  ": requests is ");
     expect_found(t, "UPDATE usage_daily SET charge_femto = charge_femto + 1", ": charge is ");
     // The same amount in other words is no difference.
-    run(t, "UPDATE usage_daily SET charge_nano = charge_nano - 1, charge_femto = charge_femto + "
-           "1000000");
+    run(t,
+        "UPDATE usage_daily SET charge_nano = charge_nano - 1, charge_femto = charge_femto + "
+        "1000000");
     EXPECT_EQ(text(verify(t)), "");
 }
 
@@ -274,8 +269,9 @@ TEST_P(VerifyTest, usage_that_no_bill_can_be_made_of_is_a_problem) {
     event.payer.customer = CustomerId(4711);
     t.append(event);
     ASSERT_EQ(t.settle(), 1);
-    EXPECT_EQ(text(verify(t)), "usage of customer 4711 in 2026-03 is on no bill: the store does "
-                               "not have this customer\n");
+    EXPECT_EQ(text(verify(t)),
+              "usage of customer 4711 in 2026-03 is on no bill: the store does "
+              "not have this customer\n");
 }
 
 TEST_P(VerifyTest, usage_of_an_unknown_project_is_billed_under_its_number) {
