@@ -177,7 +177,7 @@ TEST_P(VerifyTest, lost_added_and_swapped_events_are_found_and_named) {
                  "event 5 (req_");
     // Two calls of the same price and day, exchanged: no sum changes.
     expect_found(t, "UPDATE usage_events SET id_low = 2 + 8 - id_low WHERE id_low IN (2, 8)",
-                 ": id_low is 8 in the store, 2 by the journal");
+                 ": id_low is 2 in the store, 8 by the journal");
 }
 
 TEST_P(VerifyTest, a_changed_roll_up_is_found_and_named) {
