@@ -11,6 +11,7 @@ __extension__ using int128 = __int128;
 __extension__ using uint128 = unsigned __int128;
 
 enum class Currency : std::uint8_t { usd, cny };
+inline constexpr int kCurrencyCount = 2;
 std::string_view code(Currency currency);  ///< "USD", "CNY"
 Result<Currency> parse_currency(std::string_view code);
 

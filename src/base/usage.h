@@ -71,6 +71,7 @@ enum class UsageSource : std::uint8_t {
     estimated = 2,    ///< counted by us: the client left or the stream broke before usage arrived
     unconfirmed = 3,  ///< taken from the reservation after a crash; to be reconciled
 };
+inline constexpr int kUsageSourceCount = 4;
 std::string_view name(UsageSource source);
 
 /// The tier in the provider's answer decides the price. On disk; never renumber.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/time_zone.h"
+#include "billing/internal/stored_enum.h"
 
 namespace tg {
 namespace {
@@ -65,27 +66,56 @@ std::int32_t day_number(UtcMicros local_midnight_as_utc) {
     return static_cast<std::int32_t>(local_midnight_as_utc.micros / 86'400'000'000);
 }
 
+/// value x factor / divisor, halves up. Errors: corrupt_data when no integer of 64 bits holds it.
+Result<std::int64_t> rounded(int128 value, int128 factor, int128 divisor) {
+    int128 product = 0;
+    if (!__builtin_mul_overflow(value, factor, &product)) {
+        const int128 quotient = divide(product, divisor, Rounding::half_up);
+        if (quotient >= INT64_MIN && quotient <= INT64_MAX)
+            return static_cast<std::int64_t>(quotient);
+    }
+    return fail(ErrorCode::corrupt_data, "a bill line's amount of " + format_amount(Femto{value}) +
+                                             " is larger than any real one; run: tollgate verify");
+}
+
 /// Fills what depends on price and quantity: the one place where an amount is rounded.
-void price_line(BillLine* line, const BillTerms& terms) {
+Status price_line(BillLine* line, const BillTerms& terms) {
     line->exact = line->quantity * line->price;
     constexpr int128 kRateScale = 100'000'000;
-    const int128 rate = terms.usd_cny_e8;
+    const int128 rate = terms.usd_cny_e8, exact = line->exact.value;
     if (line->currency == Currency::usd) {
-        line->usd_cents =
-            static_cast<std::int64_t>(divide(line->exact.value, kFemtoPerCent, Rounding::half_up));
-        line->cny_fen = static_cast<std::int64_t>(
-            divide(line->exact.value * rate, kFemtoPerCent * kRateScale, Rounding::half_up));
+        TG_TRY(line->usd_cents, rounded(exact, 1, kFemtoPerCent));
+        TG_TRY(line->cny_fen, rounded(exact, rate, kFemtoPerCent * kRateScale));
     } else {
-        line->cny_fen =
-            static_cast<std::int64_t>(divide(line->exact.value, kFemtoPerCent, Rounding::half_up));
-        line->usd_cents = static_cast<std::int64_t>(
-            divide(line->exact.value * kRateScale, kFemtoPerCent * rate, Rounding::half_up));
+        TG_TRY(line->cny_fen, rounded(exact, 1, kFemtoPerCent));
+        TG_TRY(line->usd_cents, rounded(exact, kRateScale, kFemtoPerCent * rate));
     }
+    return {};
+}
+
+/// Columns as read_lines() selects them. Errors: corrupt_data.
+Result<BillLine> to_line(const SqlRow& row, const BillTerms& terms) {
+    BillLine line;
+    line.project = project_code(row, 0, 10);
+    line.department = row.text(1);
+    line.environment = row.text(2);
+    line.model = row.text(3);
+    line.provider = row.text(4);
+    TG_TRY(line.meter, stored_enum<Meter>(row.integer(5), kMeterCount, "usage_daily_lines.meter"));
+    TG_TRY(line.tier,
+           stored_enum<ServiceTier>(row.integer(6), kServiceTierCount, "usage_daily_lines.tier"));
+    TG_TRY(line.currency,
+           stored_enum<Currency>(row.integer(7), kCurrencyCount, "usage_daily_lines.currency"));
+    line.price = {row.integer(8)};
+    line.quantity = row.integer(9);
+    TG_CHECK_OK(price_line(&line, terms));
+    return line;
 }
 
 Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_t first_day,
                   std::int32_t last_day, Bill* bill) {
-    return store.query(
+    Status bad;
+    TG_CHECK_OK(store.query(
         "SELECT p.code, p.department, p.environment, d.model, d.provider, u.meter, u.tier, "
         "u.currency, u.price_nano, SUM(u.quantity), u.project_id FROM usage_daily_lines u JOIN "
         "usage_dimensions d ON d.id = u.dimension_id LEFT JOIN projects p ON p.id = u.project_id "
@@ -93,21 +123,15 @@ Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_
         "GROUP BY u.project_id, p.code, p.department, p.environment, d.model, d.provider, "
         "u.meter, u.tier, u.currency, u.price_nano",
         {customer.id, std::int64_t{first_day}, std::int64_t{last_day}}, [&](const SqlRow& row) {
-            BillLine line;
-            line.project = project_code(row, 0, 10);
-            line.department = row.text(1);
-            line.environment = row.text(2);
-            line.model = row.text(3);
-            line.provider = row.text(4);
-            line.meter = static_cast<Meter>(row.integer(5));
-            line.tier = static_cast<ServiceTier>(row.integer(6));
-            line.currency = static_cast<Currency>(row.integer(7));
-            line.price = {row.integer(8)};
-            line.quantity = row.integer(9);
-            price_line(&line, bill->terms);
-            bill->lines.push_back(std::move(line));
+            Result<BillLine> line = to_line(row, bill->terms);
+            if (!line.ok()) {
+                bad = fail(std::move(line).error());
+                return false;
+            }
+            bill->lines.push_back(std::move(line).value());
             return true;
-        });
+        }));
+    return bad;
 }
 
 void add_up(const BillLine& line, BillTotal* total) {

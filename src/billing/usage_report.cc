@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "billing/internal/stored_enum.h"
 #include "billing/internal/usage_text.h"
 #include "metering/usage_event.h"
 
@@ -53,16 +54,25 @@ Result<StoredEvent> to_event(const SqlRow& r) {
     e.key_hint = text(7);
     e.started_at = {r.integer(8)};
     e.ended_at = {r.integer(9)};
-    e.endpoint = name(static_cast<Endpoint>(r.integer(10)));
-    e.tier = name(static_cast<ServiceTier>(r.integer(11)));
-    e.source = name(static_cast<UsageSource>(r.integer(12)));
-    e.outcome = name(static_cast<Outcome>(r.integer(13)));
+    TG_TRY(const auto endpoint,
+           stored_enum<Endpoint>(r.integer(10), kEndpointCount, "usage_events.endpoint"));
+    TG_TRY(const auto tier,
+           stored_enum<ServiceTier>(r.integer(11), kServiceTierCount, "usage_events.tier"));
+    TG_TRY(const auto source,
+           stored_enum<UsageSource>(r.integer(12), kUsageSourceCount, "usage_events.source"));
+    TG_TRY(const auto outcome,
+           stored_enum<Outcome>(r.integer(13), kOutcomeCount, "usage_events.outcome"));
+    e.endpoint = name(endpoint);
+    e.tier = name(tier);
+    e.source = name(source);
+    e.outcome = name(outcome);
     e.http_status = static_cast<int>(r.integer(14));
     e.flags = static_cast<int>(r.integer(15));
     e.attempts = static_cast<int>(r.integer(16));
     e.first_byte_ms = static_cast<std::uint32_t>(r.integer(17));
     e.price_version = PriceVersionId(static_cast<std::uint32_t>(r.integer(18)));
-    e.currency = static_cast<Currency>(r.integer(19));
+    TG_TRY(e.currency,
+           stored_enum<Currency>(r.integer(19), kCurrencyCount, "usage_events.currency"));
     e.charge = join({r.integer(20), r.integer(21)});
     TG_TRY(e.usage, parse_usage_text(r.text(22)));
     e.end_user = text(23);
@@ -90,6 +100,51 @@ Status read_events(SqlConnection& store, const std::string& sql,
     return bad;
 }
 
+struct ReportSql {
+    std::string table, text;
+    std::vector<SqlValue> values;
+};
+
+/// Errors: invalid_request (a filter by a day that is none).
+Result<ReportSql> report_sql(const UsageQuery& query) {
+    const auto uses = [&](UsageDimension wanted) {
+        return std::ranges::find(query.group_by, wanted) != query.group_by.end() ||
+               std::ranges::any_of(query.filters,
+                                   [&](const auto& filter) { return filter.first == wanted; });
+    };
+    // The table by end user is larger: it is read only when it must be.
+    ReportSql out;
+    out.table = uses(UsageDimension::end_user) ? "usage_daily_end_users" : "usage_daily";
+    std::string columns, conditions;
+    for (const UsageDimension each : query.group_by) {
+        columns.append(kDimensions[static_cast<std::size_t>(each)].column).append(", ");
+    }
+    out.values = {std::int64_t{query.first_day}, std::int64_t{query.last_day}};
+    for (const auto& [dimension, wanted] : query.filters) {
+        conditions.append(" AND ")
+            .append(kDimensions[static_cast<std::size_t>(dimension)].column)
+            .append(" = ?");
+        if (dimension == UsageDimension::day) {
+            TG_TRY(const UtcMicros day, parse_rfc3339(wanted));
+            out.values.emplace_back(day.micros / 86'400'000'000);
+        } else {
+            out.values.emplace_back(wanted);
+        }
+    }
+    out.text = "SELECT " + columns +
+               "u.currency, SUM(u.requests), SUM(u.errors), SUM(u.estimated), "
+               "SUM(u.unpriced), SUM(u.input_tokens), "
+               "SUM(u.cached_tokens), SUM(u.output_tokens), SUM(u.reasoning_tokens), "
+               "SUM(u.charge_nano), SUM(u.charge_femto) FROM " +
+               out.table +
+               " u JOIN usage_dimensions d ON d.id = u.dimension_id LEFT JOIN customers c "
+               "ON c.id = u.customer_id LEFT JOIN projects p ON "
+               "p.id = u.project_id LEFT JOIN api_keys k ON k.id = u.key_id WHERE "
+               "u.local_day >= ? AND u.local_day <= ?" +
+               conditions + " GROUP BY " + columns + "u.currency";
+    return out;
+}
+
 }  // namespace
 
 std::string_view name(UsageDimension dimension) {
@@ -107,43 +162,10 @@ Result<UsageDimension> parse_usage_dimension(std::string_view text) {
 }
 
 Result<std::vector<UsageRow>> usage_report(SqlConnection& store, const UsageQuery& query) {
-    const auto uses = [&](UsageDimension wanted) {
-        return std::ranges::find(query.group_by, wanted) != query.group_by.end() ||
-               std::ranges::any_of(query.filters,
-                                   [&](const auto& filter) { return filter.first == wanted; });
-    };
-    // The table by end user is larger: it is read only when it must be.
-    const std::string table =
-        uses(UsageDimension::end_user) ? "usage_daily_end_users" : "usage_daily";
-    std::string columns, conditions;
-    for (const UsageDimension each : query.group_by) {
-        columns.append(kDimensions[static_cast<std::size_t>(each)].column).append(", ");
-    }
-    std::vector<SqlValue> values{std::int64_t{query.first_day}, std::int64_t{query.last_day}};
-    for (const auto& [dimension, wanted] : query.filters) {
-        conditions.append(" AND ")
-            .append(kDimensions[static_cast<std::size_t>(dimension)].column)
-            .append(" = ?");
-        if (dimension == UsageDimension::day) {
-            TG_TRY(const UtcMicros day, parse_rfc3339(wanted));
-            values.emplace_back(day.micros / 86'400'000'000);
-        } else {
-            values.emplace_back(wanted);
-        }
-    }
-    std::string sql = "SELECT " + columns +
-                      "u.currency, SUM(u.requests), SUM(u.errors), SUM(u.estimated), "
-                      "SUM(u.unpriced), SUM(u.input_tokens), "
-                      "SUM(u.cached_tokens), SUM(u.output_tokens), SUM(u.reasoning_tokens), "
-                      "SUM(u.charge_nano), SUM(u.charge_femto) FROM " +
-                      table +
-                      " u JOIN usage_dimensions d ON d.id = u.dimension_id LEFT JOIN customers c "
-                      "ON c.id = u.customer_id LEFT JOIN projects p ON "
-                      "p.id = u.project_id LEFT JOIN api_keys k ON k.id = u.key_id WHERE "
-                      "u.local_day >= ? AND u.local_day <= ?" +
-                      conditions + " GROUP BY " + columns + "u.currency";
+    TG_TRY(const ReportSql sql, report_sql(query));
     std::map<std::vector<std::string>, UsageRow> rows;
-    TG_CHECK_OK(store.query(sql, values, [&](const SqlRow& row) {
+    Status bad;
+    TG_CHECK_OK(store.query(sql.text, sql.values, [&](const SqlRow& row) {
         std::vector<std::string> group;
         int at = 0;
         for (const UsageDimension each : query.group_by) {
@@ -153,17 +175,23 @@ Result<std::vector<UsageRow>> usage_report(SqlConnection& store, const UsageQuer
                 group.emplace_back(row.is_null(at) ? std::string_view("?") : row.text(at));
             ++at;
         }
+        const Result<Currency> currency =
+            stored_enum<Currency>(row.integer(at), kCurrencyCount, sql.table + ".currency");
+        if (!currency.ok()) {
+            bad = fail(currency.error());
+            return false;
+        }
         UsageRow& out = rows[group];
         out.group = group;
-        const auto currency = static_cast<Currency>(row.integer(at));
         for (std::int64_t* sum :
              {&out.requests, &out.errors, &out.estimated, &out.unpriced, &out.input_tokens,
               &out.cached_tokens, &out.output_tokens, &out.reasoning_tokens}) {
             *sum += row.integer(++at);
         }
-        out.charge.emplace_back(currency, join({row.integer(at + 1), row.integer(at + 2)}));
+        out.charge.emplace_back(*currency, join({row.integer(at + 1), row.integer(at + 2)}));
         return true;
     }));
+    TG_CHECK_OK(bad);
     std::vector<UsageRow> out;
     for (auto& [group, row] : rows) out.push_back(std::move(row));
     std::ranges::sort(out, [](const UsageRow& a, const UsageRow& b) {

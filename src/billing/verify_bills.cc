@@ -242,10 +242,17 @@ Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSu
                                        " is on no bill: the store does not have this customer");
             continue;
         }
-        TG_TRY(const Bill bill, draft_bill(store, customer->second, where.second, terms));
-        BillCheck(bill, slow, problems).run();
+        const Result<Bill> bill = draft_bill(store, customer->second, where.second, terms);
+        if (!bill.ok() && bill.error().code != ErrorCode::corrupt_data) return fail(bill.error());
         ++report->bills;
-        report->lines += bill.lines.size();
+        if (!bill.ok()) {
+            problems->add("bills", "no bill of customer " + customer->second + " in " +
+                                       to_string(where.second) +
+                                       " can be made: " + bill.error().detail);
+            continue;
+        }
+        BillCheck(*bill, slow, problems).run();
+        report->lines += bill->lines.size();
     }
     return {};
 }

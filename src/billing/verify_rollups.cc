@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <set>
 #include <unordered_set>
 
@@ -14,15 +16,37 @@ constexpr std::string_view kSumColumns =
     "requests, errors, estimated, unconfirmed, unpriced, fallback, input_tokens, cached_tokens, "
     "output_tokens, reasoning_tokens, charge_nano, charge_femto";
 
-DailyKey read_key(const SqlRow& row) {
-    const auto number = [&](int column) { return static_cast<std::uint32_t>(row.integer(column)); };
-    return {number(0),
-            static_cast<std::int32_t>(row.integer(1)),
-            number(2),
-            number(3),
-            number(4),
-            static_cast<ServiceTier>(row.integer(5)),
-            static_cast<Currency>(row.integer(6))};
+/// A key as its columns have it: whatever number somebody wrote there, none is taken for another.
+using StoredKey = std::array<std::int64_t, kKeyCount>;
+
+StoredKey read_key(const SqlRow& row) {
+    StoredKey out;
+    for (int i = 0; i < kKeyCount; ++i) out[static_cast<std::size_t>(i)] = row.integer(i);
+    return out;
+}
+
+StoredKey stored_key(const DailyKey& key) {
+    return {key.customer,
+            key.day,
+            key.project,
+            key.key,
+            key.dimension,
+            static_cast<std::int64_t>(key.tier),
+            static_cast<std::int64_t>(key.currency)};
+}
+
+/// The journal's bucket of a row; null when there is none.
+const JournalSums::Buckets::value_type* find_bucket(const JournalSums& sums, const StoredKey& row) {
+    const auto number = [&](std::size_t i) { return static_cast<std::uint32_t>(row[i]); };
+    const DailyKey key{number(0),
+                       static_cast<std::int32_t>(row[1]),
+                       number(2),
+                       number(3),
+                       number(4),
+                       static_cast<ServiceTier>(row[5]),
+                       static_cast<Currency>(row[6])};
+    const auto found = sums.buckets().find(key);
+    return found == sums.buckets().end() || stored_key(key) != row ? nullptr : &*found;
 }
 
 Totals read_totals(const SqlRow& row, int column) {
@@ -32,11 +56,20 @@ Totals read_totals(const SqlRow& row, int column) {
     return out;
 }
 
-std::string title(std::string_view table, const DailyKey& key) {
-    return std::string(table) + " of customer " + std::to_string(key.customer) + ", " +
-           day_text(key.day) + ", project " + std::to_string(key.project) + ", key " +
-           std::to_string(key.key) + ", dimension " + std::to_string(key.dimension) + ", tier " +
-           std::to_string(static_cast<int>(key.tier)) + ", " + std::string(code(key.currency));
+/// "2026-03-05", or the number where it is no day.
+std::string day_title(std::int64_t day) {
+    const auto fits = static_cast<std::int32_t>(day);
+    return fits == day ? day_text(fits) : "day " + std::to_string(day);
+}
+
+std::string title(std::string_view table, const StoredKey& key) {
+    const bool has_currency = key[6] >= 0 && key[6] < kCurrencyCount;
+    const auto number = [&](std::size_t i) { return std::to_string(key[i]); };
+    return std::string(table) + " of customer " + number(0) + ", " + day_title(key[1]) +
+           ", project " + number(2) + ", key " + number(3) + ", dimension " + number(4) +
+           ", tier " + number(5) + ", " +
+           (has_currency ? std::string(code(static_cast<Currency>(key[6])))
+                         : "currency " + number(6));
 }
 
 /// Says which columns differ.
@@ -63,58 +96,62 @@ Status check_daily(SqlConnection& store, const JournalSums& sums, Problems* prob
     const std::string sql = "SELECT " + std::string(kKeyColumns) + ", " + std::string(kSumColumns) +
                             " FROM usage_daily";
     TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
-        const DailyKey key = read_key(row);
-        const auto found = sums.buckets().find(key);
-        if (found == sums.buckets().end()) {
+        const StoredKey key = read_key(row);
+        const auto* bucket = find_bucket(sums, key);
+        if (bucket == nullptr) {
             report_extra(title("usage_daily", key), problems);
             return true;
         }
-        seen.insert(key);
-        const Totals stored = read_totals(row, kKeyCount);
-        if (stored != found->second.all)
-            compare(title("usage_daily", key), stored, found->second.all, problems);
+        seen.insert(bucket->first);
+        const Totals totals = read_totals(row, kKeyCount);
+        if (totals != bucket->second.all)
+            compare(title("usage_daily", key), totals, bucket->second.all, problems);
         return true;
     }));
     for (const auto& [key, bucket] : sums.buckets())
-        if (!seen.contains(key)) report_gone(title("usage_daily", key), problems);
+        if (!seen.contains(key)) report_gone(title("usage_daily", stored_key(key)), problems);
     return {};
 }
 
+/// A meter and a price, as numbers.
+using StoredLine = std::pair<std::int64_t, std::int64_t>;
+
 Status check_lines(SqlConnection& store, const JournalSums& sums, Problems* problems) {
-    std::unordered_map<DailyKey, std::set<std::pair<Meter, std::int64_t>>, DailyKeyHash> seen;
-    const auto name_of = [](const DailyKey& key, Meter meter, std::int64_t price) {
-        return title("usage_daily_lines", key) + ", meter " +
-               std::to_string(static_cast<int>(meter)) + ", price " + std::to_string(price);
+    std::unordered_map<DailyKey, std::set<StoredLine>, DailyKeyHash> seen;
+    const auto name_of = [](const StoredKey& key, const StoredLine& line) {
+        return title("usage_daily_lines", key) + ", meter " + std::to_string(line.first) +
+               ", price " + std::to_string(line.second);
+    };
+    const auto line_of = [](const auto& computed) {
+        return StoredLine{static_cast<std::int64_t>(computed.first.first), computed.first.second};
     };
     const std::string sql = "SELECT " + std::string(kKeyColumns) +
                             ", meter, price_nano, quantity FROM usage_daily_lines";
     TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
-        const DailyKey key = read_key(row);
-        const std::pair line{static_cast<Meter>(row.integer(kKeyCount)),
-                             row.integer(kKeyCount + 1)};
-        const auto bucket = sums.buckets().find(key);
-        const std::pair<std::pair<Meter, std::int64_t>, std::int64_t>* computed = nullptr;
-        if (bucket != sums.buckets().end()) {
+        const StoredKey key = read_key(row);
+        const StoredLine line{row.integer(kKeyCount), row.integer(kKeyCount + 1)};
+        const auto* bucket = find_bucket(sums, key);
+        std::optional<std::int64_t> computed;
+        if (bucket != nullptr) {
             for (const auto& each : bucket->second.lines)
-                if (each.first == line) computed = &each;
+                if (line_of(each) == line) computed = each.second;
         }
-        if (computed == nullptr) {
-            report_extra(name_of(key, line.first, line.second), problems);
+        if (!computed) {
+            report_extra(name_of(key, line), problems);
             return true;
         }
-        seen[key].insert(line);
-        const std::int64_t stored = row.integer(kKeyCount + 2);
-        if (stored != computed->second) {
-            problems->add("roll-ups", name_of(key, line.first, line.second) + ": quantity is " +
-                                          both(stored, computed->second));
+        seen[bucket->first].insert(line);
+        const std::int64_t quantity = row.integer(kKeyCount + 2);
+        if (quantity != *computed) {
+            problems->add("roll-ups",
+                          name_of(key, line) + ": quantity is " + both(quantity, *computed));
         }
         return true;
     }));
     for (const auto& [key, bucket] : sums.buckets()) {
-        for (const auto& [line, quantity] : bucket.lines) {
-            const auto found = seen.find(key);
-            if (found == seen.end() || !found->second.contains(line))
-                report_gone(name_of(key, line.first, line.second), problems);
+        for (const auto& each : bucket.lines) {
+            if (!seen[key].contains(line_of(each)))
+                report_gone(name_of(stored_key(key), line_of(each)), problems);
         }
     }
     return {};
@@ -129,17 +166,17 @@ Totals nameless(const JournalSums::Bucket& bucket) {
 
 Status check_end_users(SqlConnection& store, const JournalSums& sums, Problems* problems) {
     std::unordered_map<DailyKey, std::unordered_set<std::string>, DailyKeyHash> seen;
-    const auto name_of = [](const DailyKey& key, std::string_view user) {
+    const auto name_of = [](const StoredKey& key, std::string_view user) {
         return title("usage_daily_end_users", key) + ", end user '" + std::string(user) + "'";
     };
     const std::string sql = "SELECT " + std::string(kKeyColumns) + ", " + std::string(kSumColumns) +
                             ", end_user FROM usage_daily_end_users";
     TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
-        const DailyKey key = read_key(row);
+        const StoredKey key = read_key(row);
         const std::string user(row.text(kKeyCount + 12));
-        const auto bucket = sums.buckets().find(key);
+        const auto* bucket = find_bucket(sums, key);
         Totals computed;
-        if (bucket != sums.buckets().end()) {
+        if (bucket != nullptr) {
             const auto named = bucket->second.end_users.find(user);
             if (user.empty())
                 computed = nameless(bucket->second);
@@ -150,17 +187,17 @@ Status check_end_users(SqlConnection& store, const JournalSums& sums, Problems* 
             report_extra(name_of(key, user), problems);
             return true;
         }
-        seen[key].insert(user);
-        const Totals stored = read_totals(row, kKeyCount);
-        if (stored != computed) compare(name_of(key, user), stored, computed, problems);
+        seen[bucket->first].insert(user);
+        const Totals totals = read_totals(row, kKeyCount);
+        if (totals != computed) compare(name_of(key, user), totals, computed, problems);
         return true;
     }));
     for (const auto& [key, bucket] : sums.buckets()) {
         const std::unordered_set<std::string>& users = seen[key];
         for (const auto& [user, totals] : bucket.end_users)
-            if (!users.contains(user)) report_gone(name_of(key, user), problems);
+            if (!users.contains(user)) report_gone(name_of(stored_key(key), user), problems);
         if (nameless(bucket).counts[Totals::requests] > 0 && !users.contains(""))
-            report_gone(name_of(key, ""), problems);
+            report_gone(name_of(stored_key(key), ""), problems);
     }
     return {};
 }
@@ -173,8 +210,7 @@ Status check_versions(SqlConnection& store, const JournalSums& sums, Problems* p
             computed.insert({key.customer, key.day, version});
     const auto name_of = [](const Version& version) {
         return "usage_daily_versions of customer " + std::to_string(version[0]) + ", " +
-               day_text(static_cast<std::int32_t>(version[1])) + ", price version " +
-               std::to_string(version[2]);
+               day_title(version[1]) + ", price version " + std::to_string(version[2]);
     };
     TG_CHECK_OK(
         store.query("SELECT customer_id, local_day, price_version FROM usage_daily_versions", {},

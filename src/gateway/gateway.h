@@ -84,18 +84,27 @@ class Gateway final : public HttpHandler {
     /// Connects, sends and reads the answer's head; retries and fails over. On failure the client
     /// has been told.
     Task<bool> reach_upstream(Call* call);
+    Task<void> give_up(Call* call, Error last);
     Task<Status> attempt(Call* call, const Route* route, bool allow_reuse);
     Task<Status> upload(Call* call);
     static Task<Status> send_upstream(ClientConnection* upstream, std::vector<iovec>* pieces,
                                       std::int64_t deadline_ns);
     Task<void> relay(Call* call);
     Task<void> relay_whole(Call* call);
+    Task<void> read_whole(Call* call, struct WholeAnswer* answer);
+    void begin_whole(Call* call, struct WholeAnswer* answer, bool is_all);
     Task<void> refuse_own_credentials(Call* call);
     Task<void> relay_stream(Call* call);
+    /// Everything but the last bytes, which go to `last`.
+    Task<void> pump_stream(Call* call, std::string* last);
     /// Reads on after the client has left, for a bounded time, to learn the exact usage.
     Task<void> drain_upstream(Call* call, class ReplyScanner* scanner);
     /// Journal SETTLED, and waits until it is durable. false when the journal failed.
     Task<bool> settle(Call* call);
+    Task<UsageSource> find_usage(Call* call);
+    void learn(const Call& call);
+    UsageEvent usage_event(const Call& call, UsageSource source) const;
+    bool find_price(Call* call, const UsageEvent& event);
     Task<void> estimate_usage(Call* call);
     Task<void> count_prompt(Call* call);
     void abandon(Call* call);

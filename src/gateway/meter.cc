@@ -122,11 +122,9 @@ Task<void> Gateway::estimate_usage(Call* call) {
     usage[Meter::output] = output;
 }
 
-Task<bool> Gateway::settle(Call* call) {
-    GatewayMetrics& metrics = *shared_->metrics;
-    if (!call->has_reservation || call->is_settled) co_return true;
-    call->is_settled = true;
-    UsageSource source = UsageSource::none;
+/// Where the call's usage comes from; estimates it when the provider may bill and has not said
+/// what.
+Task<UsageSource> Gateway::find_usage(Call* call) {
     // Without an answer's head nothing was given to the client, and nothing is charged; when it
     // left of itself, the prompt is.
     const bool has_answer = call->upstream_status > 0 || call->is_client_gone;
@@ -135,67 +133,83 @@ Task<bool> Gateway::settle(Call* call) {
     // Reading an object again repeats the usage of the call that made it.
     if (!call->is_post) call->reply = ReplyFacts{};
     if (call->reply.has_usage) {
-        source = UsageSource::provider;
-        if (call->reply.is_mismatch) metrics.usage_mismatch->add();
-    } else if (may_bill) {
-        co_await estimate_usage(call);
-        source = UsageSource::estimated;
-        metrics.usage_estimated->add();
+        if (call->reply.is_mismatch) shared_->metrics->usage_mismatch->add();
+        learn(*call);
+        co_return UsageSource::provider;
     }
-    const Usage& usage = call->reply.usage;
-    const std::int64_t input = usage.input_tokens(), output = usage.output_tokens();
-    if (source == UsageSource::provider && call->is_inspected && input > 0 &&
-        call->reservation_bytes > 0) {
-        tokens_per_kib_ = std::max<std::int64_t>(
-            learned(tokens_per_kib_,
-                    input * 1024 / static_cast<std::int64_t>(call->reservation_bytes)),
-            16);
-        if (output > 0)
-            mean_output_tokens_ = std::max<std::int64_t>(learned(mean_output_tokens_, output), 16);
-    }
-    metrics.tokens_input->add(static_cast<std::uint64_t>(input));
-    metrics.tokens_output->add(static_cast<std::uint64_t>(output));
+    if (!may_bill) co_return UsageSource::none;
+    co_await estimate_usage(call);
+    shared_->metrics->usage_estimated->add();
+    co_return UsageSource::estimated;
+}
 
+void Gateway::learn(const Call& call) {
+    const std::int64_t input = call.reply.usage.input_tokens(),
+                       output = call.reply.usage.output_tokens();
+    const auto bytes = static_cast<std::int64_t>(call.reservation_bytes);
+    if (!call.is_inspected || input <= 0 || bytes == 0) return;
+    tokens_per_kib_ = std::max<std::int64_t>(learned(tokens_per_kib_, input * 1024 / bytes), 16);
+    if (output > 0)
+        mean_output_tokens_ = std::max<std::int64_t>(learned(mean_output_tokens_, output), 16);
+}
+
+/// What the journal is told; its texts stand in the call.
+UsageEvent Gateway::usage_event(const Call& call, UsageSource source) const {
     UsageEvent event;
-    event.id = call->id;
-    event.payer = {call->caller.customer->id, call->caller.project->id, call->caller.key->id};
-    event.started_at = call->started_at;
+    event.id = call.id;
+    event.payer = {call.caller.customer->id, call.caller.project->id, call.caller.key->id};
+    event.started_at = call.started_at;
     event.ended_at = shared_->clock->now();
-    event.endpoint = call->endpoint;
+    event.endpoint = call.endpoint;
     event.tier =
-        call->reply.has_tier ? call->reply.tier : parse_service_tier(call->facts.service_tier);
+        call.reply.has_tier ? call.reply.tier : parse_service_tier(call.facts.service_tier);
     event.source = source;
-    event.outcome = call->outcome;
-    event.http_status = static_cast<std::uint16_t>(call->upstream_status);
-    event.attempts = static_cast<std::uint16_t>(call->attempts);
-    event.price_version = call->snapshot->catalogue->version();
-    event.first_byte_ms =
-        call->first_byte_ns > 0
-            ? static_cast<std::uint32_t>((call->first_byte_ns - call->started_ns) / 1'000'000)
-            : 0;
-    event.model = call->facts.model.empty() ? std::string_view(call->reply.model)
-                                            : std::string_view(call->facts.model);
-    event.upstream_model = call->reply.model;
-    event.deployment = call->deployment->options.name;
-    event.provider = call->deployment->options.provider;
-    event.region = call->deployment->options.region;
-    event.end_user = call->facts.end_user;
-    event.upstream_request_id = call->upstream_request_id;
-    event.usage = usage;
-    bool is_unpriced = false;
-    if (!usage.is_empty()) {
-        if (call->price.price == nullptr && !event.model.empty()) {
-            const auto found =
-                call->snapshot->catalogue->find(event.model, event.provider, event.started_at);
-            if (found.ok()) call->price = *found;
-        }
-        is_unpriced = call->price.price == nullptr ||
-                      !rate(usage, *call->price.price, event.tier, event.region).ok();
-        if (is_unpriced) metrics.unpriced->add();
+    event.outcome = call.outcome;
+    event.http_status = static_cast<std::uint16_t>(call.upstream_status);
+    event.attempts = static_cast<std::uint16_t>(call.attempts);
+    event.price_version = call.snapshot->catalogue->version();
+    if (call.first_byte_ns > 0) {
+        event.first_byte_ms =
+            static_cast<std::uint32_t>((call.first_byte_ns - call.started_ns) / 1'000'000);
     }
+    event.model = call.facts.model.empty() ? std::string_view(call.reply.model)
+                                           : std::string_view(call.facts.model);
+    event.upstream_model = call.reply.model;
+    event.deployment = call.deployment->options.name;
+    event.provider = call.deployment->options.provider;
+    event.region = call.deployment->options.region;
+    event.end_user = call.facts.end_user;
+    event.upstream_request_id = call.upstream_request_id;
+    event.usage = call.reply.usage;
+    return event;
+}
+
+/// Looks a price up for usage of a model that only the answer named. False when there is none.
+bool Gateway::find_price(Call* call, const UsageEvent& event) {
+    if (event.usage.is_empty()) return true;
+    if (call->price.price == nullptr && !event.model.empty()) {
+        const auto found =
+            call->snapshot->catalogue->find(event.model, event.provider, event.started_at);
+        if (found.ok()) call->price = *found;
+    }
+    const bool is_priced = call->price.price != nullptr &&
+                           rate(event.usage, *call->price.price, event.tier, event.region).ok();
+    if (!is_priced) shared_->metrics->unpriced->add();
+    return is_priced;
+}
+
+Task<bool> Gateway::settle(Call* call) {
+    GatewayMetrics& metrics = *shared_->metrics;
+    if (!call->has_reservation || call->is_settled) co_return true;
+    call->is_settled = true;
+    const UsageSource source = co_await find_usage(call);
+    UsageEvent event = usage_event(*call, source);
+    metrics.tokens_input->add(static_cast<std::uint64_t>(event.usage.input_tokens()));
+    metrics.tokens_output->add(static_cast<std::uint64_t>(event.usage.output_tokens()));
+    const bool is_priced = find_price(call, event);
     event.flags = static_cast<std::uint16_t>((call->is_stream_answer ? kEventStream : 0) |
                                              (call->price.is_fallback ? kEventFallbackPrice : 0) |
-                                             (is_unpriced ? kEventUnpriced : 0) |
+                                             (is_priced ? 0 : kEventUnpriced) |
                                              (call->reply.is_mismatch ? kEventUsageMismatch : 0));
 
     const std::int64_t before_ns = loop_->now_ns();

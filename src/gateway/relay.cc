@@ -84,93 +84,122 @@ Task<void> Gateway::refuse_own_credentials(Call* call) {
                                "gateway must check its api_key"});
 }
 
-Task<void> Gateway::relay_whole(Call* call) {
-    ClientConnection& upstream = *call->upstream;
-    const GatewayOptions& options = *call->snapshot->options;
-    call->answered_status = call->upstream_status;
-    ReplyScanner scanner(call->kind);
-    const bool scans = call->is_metered() && is_json(upstream.head().find("content-type")) &&
-                       call->upstream_status < 400;
-    std::string held;
-    std::vector<std::string_view> pieces;
+/// An answer that is no stream, on its way through.
+struct WholeAnswer {
+    explicit WholeAnswer(const Call& call)
+        : scanner(call.kind),
+          scans(call.is_metered() && is_json(call.upstream->head().find("content-type")) &&
+                call.upstream_status < 400),
+          has_no_body(call.exchange->request().method() == "HEAD" || call.upstream_status == 204 ||
+                      call.upstream_status == 304) {}
+
+    ReplyScanner scanner;
+    const bool scans, has_no_body;
     bool has_begun = false;
-    const std::optional<std::uint64_t> length = upstream.head().content_length();
-    const bool has_no_body = call->exchange->request().method() == "HEAD" ||
-                             call->upstream_status == 204 || call->upstream_status == 304;
-    const auto begin = [&](bool has_cost, std::uint64_t whole) {
-        has_begun = true;
-        const std::string lines = response_headers(call, has_cost);
-        if (has_cost)
-            call->exchange->begin(call->upstream_status, lines,
-                                  ServerExchange::Framing::content_length, whole);
-        else if (length && !has_no_body)
-            call->exchange->begin(call->upstream_status, lines,
-                                  ServerExchange::Framing::content_length, *length);
-        else
-            call->exchange->begin(call->upstream_status, lines, ServerExchange::Framing::chunked);
-    };
+    std::string held;  ///< what has arrived and was not passed on
+};
+
+/// `is_all`: the whole body is held, so that its cost is known and can stand in the head.
+void Gateway::begin_whole(Call* call, WholeAnswer* answer, bool is_all) {
+    using Framing = ServerExchange::Framing;
+    const std::optional<std::uint64_t> length = call->upstream->head().content_length();
+    const bool has_cost = is_all && !answer->has_no_body;
+    const bool has_length = has_cost || (length && !answer->has_no_body);
+    answer->has_begun = true;
+    call->exchange->begin(call->upstream_status, response_headers(call, has_cost),
+                          has_length ? Framing::content_length : Framing::chunked,
+                          has_cost ? answer->held.size() : length.value_or(0));
+}
+
+/// Passes the answer on as it arrives, all but what is left in `held` at its end.
+Task<void> Gateway::read_whole(Call* call, WholeAnswer* answer) {
+    ClientConnection& upstream = *call->upstream;
+    const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
+    std::string& held = answer->held;
+    std::vector<std::string_view> pieces;
     for (;;) {
-        Result<bool> more = co_await upstream.read_body(
-            &pieces, loop_->now_ns() + options.stream_idle_timeout_ms * 1'000'000);
+        Result<bool> more = co_await upstream.read_body(&pieces, loop_->now_ns() + idle_ns);
+        if (!more.ok() && call->is_client_gone)
+            co_return co_await drain_upstream(call, &answer->scanner);
         if (!more.ok()) {
-            if (call->is_client_gone) {
-                co_await drain_upstream(call, &scanner);
-            } else {
-                call->outcome = Outcome::upstream_broken;
-            }
-            break;
+            call->outcome = Outcome::upstream_broken;
+            co_return;
         }
-        if (scans) {
-            for (const std::string_view piece : pieces) scanner.feed(piece);
+        if (answer->scans) {
+            for (const std::string_view piece : pieces) answer->scanner.feed(piece);
         }
-        if (!*more || upstream.is_message_complete()) {
-            hold(&pieces, &held);
-            break;
-        }
-        if (!has_begun && held.size() <= kHeldBytesMax && !has_no_body) {
+        if (!*more || upstream.is_message_complete()) co_return hold(&pieces, &held);
+        if (!answer->has_begun && held.size() <= kHeldBytesMax && !answer->has_no_body) {
             hold(&pieces, &held);
             if (held.size() <= kHeldBytesMax) continue;
         }
-        if (!has_begun) begin(/*has_cost=*/false, 0);
+        if (!answer->has_begun) begin_whole(call, answer, /*is_all=*/false);
         if (!held.empty()) pieces.insert(pieces.begin(), held);
         const Status sent = co_await call->exchange->send(&pieces);
         held.clear();
         pieces.clear();
         if (!sent.ok()) {
             call->is_client_gone = true;
-            co_await drain_upstream(call, &scanner);
-            break;
+            co_return co_await drain_upstream(call, &answer->scanner);
         }
     }
-    call->reply = scanner.finish();
+}
+
+Task<void> Gateway::relay_whole(Call* call) {
+    call->answered_status = call->upstream_status;
+    WholeAnswer answer(*call);
+    co_await read_whole(call, &answer);
+    call->reply = answer.scanner.finish();
     call->has_reply = true;
     const bool is_cut = call->outcome == Outcome::upstream_broken;
     if (call->is_client_gone && call->outcome == Outcome::ok) call->outcome = Outcome::client_gone;
     const bool is_durable = co_await settle(call);
     if (call->is_client_gone) co_return;
-    if (is_cut && !has_begun) {
+    if (is_cut && !answer.has_begun) {
         co_await refuse(call,
                         {ErrorCode::upstream_broken,
                          "upstream '" + call->deployment->options.name + "': the answer was cut"});
-        co_return;
+    } else if (!is_durable && !answer.has_begun) {
+        co_await refuse(call, {ErrorCode::journal_unavailable,
+                               "the usage journal failed: " + shared_->journal->failure()});
+    } else if (is_cut || !is_durable) {
+        call->exchange->abort();
+    } else {
+        if (!answer.has_begun) begin_whole(call, &answer, /*is_all=*/true);
+        std::vector<std::string_view> rest(1, answer.held);
+        (void)(co_await call->exchange->finish(&rest)).ok();
     }
-    if (is_cut || !is_durable) {
-        if (!has_begun && !is_durable) {
-            co_await refuse(call, {ErrorCode::journal_unavailable,
-                                   "the usage journal failed: " + shared_->journal->failure()});
+}
+
+Task<void> Gateway::pump_stream(Call* call, std::string* last) {
+    ClientConnection& upstream = *call->upstream;
+    const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
+    std::vector<std::string_view> raw, pieces;
+    for (;;) {
+        raw.clear();
+        pieces.clear();
+        Result<bool> more = co_await upstream.read_body(&raw, loop_->now_ns() + idle_ns);
+        bool is_broken = !more.ok();
+        for (const std::string_view bytes : raw)
+            is_broken = is_broken || !call->stream->feed(bytes, &pieces).ok();
+        const bool is_ended = more.ok() && (!*more || upstream.is_message_complete());
+        if (is_ended || is_broken) call->stream->finish(&pieces);
+        if (call->is_client_gone) {
+            if (!is_ended) co_await drain_upstream(call, nullptr);
             co_return;
         }
-        call->exchange->abort();
-        co_return;
+        if (is_broken) call->outcome = Outcome::upstream_broken;
+        if (is_ended || is_broken) co_return hold(&pieces, last);
+        if (pieces.empty()) continue;
+        const Status sent = co_await call->exchange->send(&pieces);
+        if (!sent.ok()) {
+            call->is_client_gone = true;
+            co_return co_await drain_upstream(call, nullptr);
+        }
     }
-    if (!has_begun) begin(/*has_cost=*/!has_no_body, held.size());
-    pieces.assign(1, held);
-    (void)(co_await call->exchange->finish(&pieces)).ok();
 }
 
 Task<void> Gateway::relay_stream(Call* call) {
-    ClientConnection& upstream = *call->upstream;
-    const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
     call->answered_status = call->upstream_status;
     const bool strips = call->is_inspected && call->facts.is_stream && !call->facts.asks_usage &&
                         (call->kind == OpenAiCall::chat || call->kind == OpenAiCall::completions) &&
@@ -179,48 +208,12 @@ Task<void> Gateway::relay_stream(Call* call) {
     call->exchange->begin(call->upstream_status, response_headers(call, /*has_cost=*/false),
                           ServerExchange::Framing::chunked);
     // What a long stream keeps: no heads, no large prompt.
-    upstream.release_head();
+    call->upstream->release_head();
     if (call->body.size() > kKeptBodyBytes) co_await count_prompt(call);
     if (call->prompt_tokens_counted >= 0) call->body = {};
 
     std::string last;
-    std::vector<std::string_view> raw, pieces;
-    bool is_ended = false;
-    while (!is_ended) {
-        raw.clear();
-        pieces.clear();
-        Result<bool> more = co_await upstream.read_body(&raw, loop_->now_ns() + idle_ns);
-        Status fed;
-        if (more.ok()) {
-            for (const std::string_view bytes : raw) {
-                fed = call->stream->feed(bytes, &pieces);
-                if (!fed.ok()) break;
-            }
-            is_ended = !*more || upstream.is_message_complete();
-            if (is_ended) call->stream->finish(&pieces);
-        }
-        if (call->is_client_gone) {
-            if (!is_ended) co_await drain_upstream(call, nullptr);
-            break;
-        }
-        if (!more.ok() || !fed.ok()) {
-            call->outcome = Outcome::upstream_broken;
-            call->stream->finish(&pieces);
-            hold(&pieces, &last);
-            break;
-        }
-        if (is_ended) {
-            hold(&pieces, &last);
-            break;
-        }
-        if (pieces.empty()) continue;
-        const Status sent = co_await call->exchange->send(&pieces);
-        if (!sent.ok()) {
-            call->is_client_gone = true;
-            co_await drain_upstream(call, nullptr);
-            break;
-        }
-    }
+    co_await pump_stream(call, &last);
     call->reply = call->stream->facts();
     call->has_reply = true;
     if (call->is_client_gone && call->outcome == Outcome::ok) call->outcome = Outcome::client_gone;
@@ -230,20 +223,20 @@ Task<void> Gateway::relay_stream(Call* call) {
         call->outcome = Outcome::upstream_broken;
     const bool is_durable = co_await settle(call);
     if (call->is_client_gone) co_return;
-    pieces.assign(1, last);
-    if (!is_durable || call->outcome == Outcome::upstream_broken) {
-        // The SDKs raise an error on this event; the missing last chunk tells every other client.
-        std::string event = "data: ";
-        event.append(openai_error_body(
-            is_durable ? "the upstream's answer was cut" : "the usage journal failed",
-            "server_error", is_durable ? "upstream_broken" : "journal_unavailable"));
-        event.append("\n\n");
-        pieces.emplace_back(event);
-        (void)(co_await call->exchange->send(&pieces)).ok();
-        call->exchange->abort();
+    std::vector<std::string_view> pieces(1, last);
+    if (is_durable && call->outcome != Outcome::upstream_broken) {
+        (void)(co_await call->exchange->finish(&pieces)).ok();
         co_return;
     }
-    (void)(co_await call->exchange->finish(&pieces)).ok();
+    // The SDKs raise an error on this event; the missing last chunk tells every other client.
+    std::string event = "data: ";
+    event.append(
+        openai_error_body(is_durable ? "the upstream's answer was cut" : "the usage journal failed",
+                          "server_error", is_durable ? "upstream_broken" : "journal_unavailable"));
+    event.append("\n\n");
+    pieces.emplace_back(event);
+    (void)(co_await call->exchange->send(&pieces)).ok();
+    call->exchange->abort();
 }
 
 Task<void> Gateway::drain_upstream(Call* call, ReplyScanner* scanner) {

@@ -92,6 +92,12 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         ++next;
         allow_reuse = true;
     }
+    co_await give_up(call, std::move(last));
+    co_return false;
+}
+
+/// No deployment gave an answer: settles or abandons the call, and tells the client.
+Task<void> Gateway::give_up(Call* call, Error last) {
     call->upstream_status = 0;
     if (call->is_client_gone) {
         call->outcome = Outcome::client_gone;
@@ -109,18 +115,17 @@ Task<bool> Gateway::reach_upstream(Call* call) {
     if (call->is_client_gone || last.code == ErrorCode::cancelled) {
         call->answered_status = 499;
         call->exchange->abort();
-        co_return false;
+        co_return;
     }
     if (last.code == ErrorCode::request_timeout || last.code == ErrorCode::invalid_request ||
         last.code == ErrorCode::io_error) {
         co_await refuse(call, std::move(last));
-        co_return false;
+        co_return;
     }
     last.detail = "upstream '" +
                   std::string(call->deployment != nullptr ? call->deployment->options.name : "") +
                   "': " + last.detail;
     co_await refuse(call, std::move(last));
-    co_return false;
 }
 
 Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) {

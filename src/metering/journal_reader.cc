@@ -93,6 +93,13 @@ Result<bool> DirectoryReader::has_ended(Lsn limit) {
 
 Result<bool> DirectoryReader::next(JournalRecord* record, Lsn limit) {
     if (cursor_ == nullptr) TG_CHECK_OK(start({}));
+    if (cursor_ == nullptr && limit != kNoLimit && limit > Lsn{}) {
+        return fail(ErrorCode::corrupt_data, "'" + directory_ +
+                                                 "' has no segments, but the journal reached into "
+                                                 "segment " +
+                                                 std::to_string(limit.segment()) +
+                                                 "; was it removed?");
+    }
     while (cursor_ != nullptr && position() < limit) {
         const std::uint32_t at = cursor_->offset();
         TG_TRY(

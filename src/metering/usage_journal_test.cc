@@ -410,6 +410,18 @@ TEST(JournalReader, empty_directory_has_no_records_until_a_writer_comes) {
     EXPECT_EQ(record.reserved.id, test_id(1));
 }
 
+TEST(JournalReader, a_journal_that_is_gone_is_damage_to_who_knows_how_far_it_reached) {
+    const TempDirectory dir;
+    std::filesystem::create_directory(dir.path());
+    auto reader = JournalReader::open(dir.path(), {}).value();
+    JournalRecord record;
+    const Result<bool> next = reader->next(&record, Lsn{(std::uint64_t{1} << 32) + 4096});
+    ASSERT_FALSE(next.ok());
+    EXPECT_EQ(next.error().code, ErrorCode::corrupt_data);
+    EXPECT_NE(next.error().detail.find("has no segments"), std::string::npos);
+    EXPECT_FALSE(reader->next(&record, Lsn{}).value()) << "nothing was ever written";
+}
+
 TEST(UsageEvent, names_are_stable) {
     EXPECT_EQ(name(Endpoint::other), "other");
     EXPECT_EQ(name(Endpoint::chat_completions), "chat_completions");
