@@ -2,8 +2,9 @@
 # usage: tools/with_postgres.sh COMMAND [ARGUMENT...]
 # Runs COMMAND with TG_TEST_POSTGRES_URL naming a throwaway PostgreSQL 15 of its own (temporary folder, free loopback port),
 # and removes all of it afterwards, also on a signal. When TG_TEST_POSTGRES_URL is set already, that server is used.
+# TG_POSTGRES_DURABLE=1: it syncs as a real server does (benchmarks); without, it does not (tests).
 set -u
-[ $# -gt 0 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
 [ -n "${TG_TEST_POSTGRES_URL:-}" ] && exec "$@"
 
 bin=/usr/lib/postgresql/15/bin
@@ -29,6 +30,9 @@ stop() {
 }
 trap 'stop 1' HUP; trap 'stop 2' INT; trap 'stop 15' TERM
 
+sync=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off)
+[ -n "${TG_POSTGRES_DURABLE:-}" ] && sync=()
+
 # PostgreSQL refuses to run as root.
 as=()
 if [ "$(id -u)" = 0 ]; then
@@ -48,8 +52,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
     port=$((20000 + RANDOM % 12000))
     cd "$folder" || exit 1
     setsid setpriv --pdeathsig INT "${as[@]:1}" "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder" -h 127.0.0.1 \
-        -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off -c max_connections=100 \
-        -c max_wal_size=4GB -c shared_buffers=128MB > "$folder/server.log" 2>&1 < /dev/null &
+        "${sync[@]}" -c max_connections=100 -c max_wal_size=4GB -c shared_buffers=128MB > "$folder/server.log" 2>&1 < /dev/null &
     server=$!
     cd "$OLDPWD" || exit 1
     ready=''

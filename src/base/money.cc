@@ -150,23 +150,36 @@ std::string to_string(int128 value) {
 std::string format_scaled(int128 value, int scale, int min_decimals) {
     const bool is_negative = value < 0;
     uint128 rest = is_negative ? -static_cast<uint128>(value) : static_cast<uint128>(value);
-    std::string digits;
-    do {
-        digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
+    // From the last digit on. 39 digits are the most of 128 bits; a larger scale only adds zeros.
+    char text[kMaxScale + 4 + kMaxScale];
+    char* const end = text + sizeof text;
+    char* at = end;
+    int written = 0;
+    const auto push = [&](unsigned digit) {
+        if (written == scale && scale > 0) *--at = '.';
+        *--at = static_cast<char>('0' + digit);
+        ++written;
+    };
+    while (rest > UINT64_MAX) {
+        push(static_cast<unsigned>(rest % 10));
         rest /= 10;
-    } while (rest != 0);
-    while (static_cast<int>(digits.size()) <= scale) digits.push_back('0');
-    std::ranges::reverse(digits);
-    std::string out = is_negative ? "-" : "";
-    const std::size_t whole = digits.size() - static_cast<std::size_t>(scale);
-    out.append(digits, 0, whole);
-    std::string decimals = digits.substr(whole);
-    while (static_cast<int>(decimals.size()) > min_decimals && !decimals.empty() &&
-           decimals.back() == '0') {
-        decimals.pop_back();
     }
-    while (static_cast<int>(decimals.size()) < min_decimals) decimals.push_back('0');
-    if (!decimals.empty()) out.append(".").append(decimals);
+    // 64 bits are divided many times faster.
+    auto low = static_cast<std::uint64_t>(rest);
+    while (low != 0 || written <= scale) {
+        push(static_cast<unsigned>(low % 10));
+        low /= 10;
+    }
+    if (is_negative) *--at = '-';
+    std::string out(at, static_cast<std::size_t>(end - at));
+    if (scale == 0) {
+        if (min_decimals > 0) out.append(".").append(static_cast<std::size_t>(min_decimals), '0');
+        return out;
+    }
+    int decimals = scale;
+    for (; decimals > min_decimals && out.back() == '0'; --decimals) out.pop_back();
+    if (decimals == 0) out.pop_back();  // the point
+    for (; decimals < min_decimals; ++decimals) out.push_back('0');
     return out;
 }
 

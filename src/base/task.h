@@ -1,28 +1,19 @@
 #pragma once
 #include <coroutine>
-#include <cstddef>
 #include <exception>
 #include <optional>
 #include <utility>
 
+#include "base/block_pool.h"
 #include "base/check.h"
 
 namespace tg {
 
 namespace detail {
 
-/// Coroutine frames come from per-thread free lists: a request makes a handful, always of the same
-/// few sizes.
-void* allocate_frame(std::size_t bytes);
-void free_frame(void* frame, std::size_t bytes) noexcept;
-
-struct PromiseBase {
+/// A request makes a handful of frames, always of the same few sizes.
+struct PromiseBase : Pooled {
     std::coroutine_handle<> continuation = std::noop_coroutine();
-
-    static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept {
-        free_frame(frame, bytes);
-    }
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     struct FinalAwaiter {

@@ -1,6 +1,7 @@
 #include "base/usage.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tg {
 namespace {
@@ -49,18 +50,13 @@ Result<Meter> parse_meter(std::string_view text) {
 }
 
 std::int64_t Usage::input_tokens() const {
-    std::int64_t sum = 0;
-    for (int i = 0; i < kMeterCount; ++i)
-        sum += is_input(static_cast<Meter>(i)) ? quantity[static_cast<std::size_t>(i)] : 0;
-    return sum;
+    return std::accumulate(quantity.begin(), quantity.begin() + kInputMeterCount, std::int64_t{0});
 }
 
 std::int64_t Usage::output_tokens() const {
-    std::int64_t sum = 0;
-    for (int i = 0; i < kMeterCount; ++i) {
-        sum += is_output_token(static_cast<Meter>(i)) ? quantity[static_cast<std::size_t>(i)] : 0;
-    }
-    return sum;
+    return std::accumulate(quantity.begin() + kInputMeterCount,
+                           quantity.begin() + kInputMeterCount + kOutputMeterCount,
+                           std::int64_t{0});
 }
 
 bool Usage::is_empty() const {

@@ -52,6 +52,11 @@ constexpr bool is_input(Meter m) {
 constexpr bool is_output_token(Meter m) {
     return m >= Meter::output && m <= Meter::output_image;
 }
+inline constexpr int kInputMeterCount = 8, kOutputMeterCount = 4;
+static_assert(is_input(Meter{kInputMeterCount - 1}) && !is_input(Meter{kInputMeterCount}));
+static_assert(is_output_token(Meter{kInputMeterCount}) &&
+              is_output_token(Meter{kInputMeterCount + kOutputMeterCount - 1}) &&
+              !is_output_token(Meter{kInputMeterCount + kOutputMeterCount}));
 
 struct Usage {
     std::array<std::int64_t, kMeterCount> quantity{};

@@ -167,6 +167,7 @@ Task<void> Gateway::handle(ServerExchange* exchange) {
     call.started_at = shared_->clock->now();
     call.started_ns = loop_->now_ns();
     call.id = ids_.next(call.started_at);
+    call.id.write_text(call.id_text);
     call.path = path_of(exchange->request().target());
     shared_->metrics->in_flight->add(1);
     co_await route(&call);
@@ -291,7 +292,7 @@ Task<void> Gateway::answer_models(Call* call, std::string_view id) {
     }
     call->answered_status = 200;
     std::string headers(kJsonType);
-    headers.append("x-request-id: ").append(call->id.text()).append("\r\n");
+    headers.append("x-request-id: ").append(call->id_view()).append("\r\n");
     (void)(co_await call->exchange->respond(200, headers, body)).ok();
 }
 
@@ -306,7 +307,7 @@ Task<void> Gateway::refuse(Call* call, Error error, std::string_view code, std::
         co_return;
     }
     std::string headers(kJsonType);
-    headers.append("x-request-id: ").append(call->id.text()).append("\r\n");
+    headers.append("x-request-id: ").append(call->id_view()).append("\r\n");
     headers.append("x-tollgate-error: ").append(name(error.code)).append("\r\n");
     if (!facts.is_retryable)
         headers.append("x-should-retry: false\r\n");

@@ -112,7 +112,9 @@ class Gateway final : public HttpHandler {
                       std::string_view param = {});
     void finish_metrics(Call* call);
 
-    std::string response_headers(Call* call, bool has_cost);
+    /// Writes the head of an answer that is passed on.
+    static void begin_answer(Call* call, ServerExchange::Framing framing, std::uint64_t length,
+                             bool has_cost);
 
     Loop* loop_;
     GatewayShared* shared_;

@@ -192,10 +192,17 @@ bool Gateway::find_price(Call* call, const UsageEvent& event) {
             call->snapshot->catalogue->find(event.model, event.provider, event.started_at);
         if (found.ok()) call->price = *found;
     }
-    const bool is_priced = call->price.price != nullptr &&
-                           rate(event.usage, *call->price.price, event.tier, event.region).ok();
-    if (!is_priced) shared_->metrics->unpriced->add();
-    return is_priced;
+    if (call->price.price != nullptr) {
+        const auto rated = rate(event.usage, *call->price.price, event.tier, event.region);
+        if (rated.ok()) {
+            call->has_charge = true;
+            call->charge = rated->total;
+            call->charge_currency = rated->currency;
+            return true;
+        }
+    }
+    shared_->metrics->unpriced->add();
+    return false;
 }
 
 Task<bool> Gateway::settle(Call* call) {

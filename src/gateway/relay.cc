@@ -2,7 +2,6 @@
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
 #include "gateway/internal/headers.h"
-#include "rating/rate.h"
 
 namespace tg {
 namespace {
@@ -29,29 +28,22 @@ void hold(std::vector<std::string_view>* pieces, std::string* held) {
 
 }  // namespace
 
-std::string Gateway::response_headers(Call* call, bool has_cost) {
-    std::string lines;
-    lines.reserve(512);
-    append_reply_headers(call->upstream->head(), &lines);
-    char id[RequestId::kTextSize];
-    call->id.write_text(id);
-    lines.append("x-request-id: ").append(id, sizeof id).append("\r\n");
+void Gateway::begin_answer(Call* call, ServerExchange::Framing framing, std::uint64_t length,
+                           bool has_cost) {
+    std::string& lines = *call->exchange->begin_head(call->upstream_status);
+    const bool has_date = append_reply_headers(call->upstream->head(), &lines);
+    lines.append("x-request-id: ").append(call->id_view()).append("\r\n");
     lines.append("x-tollgate-upstream: ").append(call->deployment->options.name).append("\r\n");
     if (!call->upstream_request_id.empty()) {
         lines.append("x-tollgate-upstream-request-id: ")
             .append(call->upstream_request_id)
             .append("\r\n");
     }
-    if (has_cost && call->snapshot->options->shows_cost_header && call->price.price != nullptr &&
-        call->reply.has_usage) {
-        const Result<RatedEvent> rated = rate(call->reply.usage, *call->price.price,
-                                              call->reply.tier, call->deployment->options.region);
-        if (rated.ok()) {
-            lines.append("x-tollgate-cost: ").append(format_amount(rated->total, 0)).append(" ");
-            lines.append(code(rated->currency)).append("\r\n");
-        }
+    if (has_cost && call->has_charge && call->snapshot->options->shows_cost_header) {
+        lines.append("x-tollgate-cost: ").append(format_amount(call->charge, 0)).append(" ");
+        lines.append(code(call->charge_currency)).append("\r\n");
     }
-    return lines;
+    call->exchange->end_head(framing, length, has_date);
 }
 
 Task<void> Gateway::relay(Call* call) {
@@ -87,16 +79,17 @@ Task<void> Gateway::refuse_own_credentials(Call* call) {
 /// An answer that is no stream, on its way through.
 struct WholeAnswer {
     explicit WholeAnswer(const Call& call)
-        : scanner(call.kind),
+        : held(call.exchange->loop()),
+          scanner(call.kind),
           scans(call.is_metered() && is_json(call.upstream->head().find("content-type")) &&
                 call.upstream_status < 400),
           has_no_body(call.exchange->request().method() == "HEAD" || call.upstream_status == 204 ||
                       call.upstream_status == 304) {}
 
+    LoopBuffer held;  ///< what has arrived and was not passed on
     ReplyScanner scanner;
     const bool scans, has_no_body;
     bool has_begun = false;
-    std::string held;  ///< what has arrived and was not passed on
 };
 
 /// `is_all`: the whole body is held, so that its cost is known and can stand in the head.
@@ -106,16 +99,15 @@ void Gateway::begin_whole(Call* call, WholeAnswer* answer, bool is_all) {
     const bool has_cost = is_all && !answer->has_no_body;
     const bool has_length = has_cost || (length && !answer->has_no_body);
     answer->has_begun = true;
-    call->exchange->begin(call->upstream_status, response_headers(call, has_cost),
-                          has_length ? Framing::content_length : Framing::chunked,
-                          has_cost ? answer->held.size() : length.value_or(0));
+    begin_answer(call, has_length ? Framing::content_length : Framing::chunked,
+                 has_cost ? answer->held->size() : length.value_or(0), has_cost);
 }
 
 /// Passes the answer on as it arrives, all but what is left in `held` at its end.
 Task<void> Gateway::read_whole(Call* call, WholeAnswer* answer) {
     ClientConnection& upstream = *call->upstream;
     const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
-    std::string& held = answer->held;
+    std::string& held = *answer->held;
     std::vector<std::string_view> pieces;
     for (;;) {
         Result<bool> more = co_await upstream.read_body(&pieces, loop_->now_ns() + idle_ns);
@@ -166,7 +158,7 @@ Task<void> Gateway::relay_whole(Call* call) {
         call->exchange->abort();
     } else {
         if (!answer.has_begun) begin_whole(call, &answer, /*is_all=*/true);
-        std::vector<std::string_view> rest(1, answer.held);
+        std::vector<std::string_view> rest(1, *answer.held);
         (void)(co_await call->exchange->finish(&rest)).ok();
     }
 }
@@ -205,8 +197,7 @@ Task<void> Gateway::relay_stream(Call* call) {
                         (call->kind == OpenAiCall::chat || call->kind == OpenAiCall::completions) &&
                         call->deployment->options.inject_usage;
     call->stream = std::make_unique<StreamScanner>(call->kind, strips);
-    call->exchange->begin(call->upstream_status, response_headers(call, /*has_cost=*/false),
-                          ServerExchange::Framing::chunked);
+    begin_answer(call, ServerExchange::Framing::chunked, 0, /*has_cost=*/false);
     // What a long stream keeps: no heads, no large prompt.
     call->upstream->release_head();
     if (call->body.size() > kKeptBodyBytes) co_await count_prompt(call);

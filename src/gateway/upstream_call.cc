@@ -140,8 +140,9 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
     TG_CO_TRY(call->upstream, co_await pool->acquire(allow_reuse, deadline_ns));
     ClientConnection& upstream = *call->upstream;
 
-    std::string head;
+    LoopBuffer head(loop_);
     std::vector<iovec> pieces;
+    pieces.reserve(8);
     pieces.emplace_back();
     std::uint64_t length = 0;
     if (call->is_inspected) {
@@ -150,8 +151,8 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
                                          .upstream_model = route->upstream_model});
         length = append_spliced(call->body, call->splices, &pieces);
     }
-    write_upstream_head(*call, deployment, length, &head);
-    pieces.front() = to_iovec(head);
+    write_upstream_head(*call, deployment, length, &*head);
+    pieces.front() = to_iovec(*head);
 
     upstream.start_response(call->exchange->request().method() == "HEAD");
     call->has_reached_upstream = true;

@@ -72,7 +72,7 @@ Task<Status> ClientConnection::write(std::vector<iovec>* pieces, std::int64_t de
 }
 
 void ClientConnection::start_response(bool is_head) {
-    if (!is_head_released_) in_.erase(0, in_used_);
+    in_.clear();
     in_used_ = 0;
     is_head_done_ = is_head_released_ = has_received_ = false;
     is_head_request_ = is_head;
@@ -109,6 +109,7 @@ Task<Result<const HttpHead*>> ClientConnection::read_head(std::int64_t deadline_
                                        : "the connection was closed in the answer's head");
         }
         has_received_ = true;
+        if (in_.empty()) in_ = socket_.loop()->take_buffer();
         in_.append(scratch, result.bytes);
     }
     is_head_done_ = true;
@@ -312,6 +313,8 @@ void ClientPool::release(std::unique_ptr<ClientConnection> connection) {
         loop_->is_stopping())
         return;
     connection->idle_since_ns_ = loop_->now_ns();
+    connection->in_used_ = 0;
+    loop_->give_buffer(std::exchange(connection->in_, {}));
     connection->socket().set_peer_gone_listener(nullptr);
     // An interruption meant for the call that has just ended must not meet the next one.
     connection->socket().forget_read_interrupt();

@@ -9,6 +9,7 @@
 
 #include "net/internal/http_chars.h"
 #include "net/internal/http_feeder.h"
+#include "net/internal/llhttp_head.h"
 
 namespace tg {
 namespace {
@@ -23,11 +24,15 @@ void check_head(HttpParser::Kind kind, HttpLimits limits, std::string_view bytes
     TG_ASSERT(parser.consumed() <= bytes.size() && parser.consumed() <= limits.head_bytes);
     TG_ASSERT(head.headers().size() <= limits.headers);
     TG_ASSERT(!(head.is_chunked() && head.content_length()));
+    const auto theirs = llhttp_head(kind, bytes.substr(0, parser.consumed()));
+    TG_ASSERT(theirs.has_value() && (*theirs == "target" || *theirs == head_text(head)));
     int hosts = 0;
     for (const HttpHeader& h : head.headers()) {
         TG_ASSERT(!head.name(h).empty());
         for (const char c : head.name(h)) TG_ASSERT(is_token_byte(c));
         for (const char c : head.value(h)) TG_ASSERT(is_field_byte(c));
+        TG_ASSERT(h.name_hash == field_hash(head.name(h)));
+        TG_ASSERT(head.line(h).starts_with(head.name(h)) && head.line(h).ends_with("\r\n"));
         hosts += equals_ignoring_case(head.name(h), "host") ? 1 : 0;
     }
     if (kind == HttpParser::Kind::response) {

@@ -1,15 +1,20 @@
 #include "net/http_parser.h"
 
-#include <llhttp.h>
-
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
 #include "net/internal/http_chars.h"
+#include "net/internal/http_scan.h"
 
 namespace tg {
 namespace {
+
+bool is_host(std::string_view text) {
+    return std::ranges::all_of(
+        text, [](char c) { return detail::kHostBytes[static_cast<unsigned char>(c)]; });
+}
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -26,88 +31,32 @@ bool equals_ignoring_case(std::string_view text, std::string_view lower) {
     return true;
 }
 
-std::string_view HttpHead::find(std::string_view lower_name) const {
+const HttpHeader* HttpHead::find_header(FieldName wanted) const {
     for (const HttpHeader& header : headers_) {
-        if (equals_ignoring_case(name(header), lower_name)) return value(header);
+        if (header.name_hash == wanted.hash && equals_ignoring_case(name(header), wanted.text))
+            return &header;
     }
-    return {};
+    return nullptr;
 }
 
-bool HttpHead::has(std::string_view lower_name) const {
-    for (const HttpHeader& header : headers_) {
-        if (equals_ignoring_case(name(header), lower_name)) return true;
-    }
-    return false;
+std::string_view HttpHead::find(FieldName wanted) const {
+    const HttpHeader* header = find_header(wanted);
+    return header == nullptr ? std::string_view{} : value(*header);
 }
-
-/// llhttp's callbacks. The whole head is given to it in one call and nothing behind it, so every
-/// span stands in one buffer.
-struct HttpParser::Impl {
-    llhttp_t parser{};
-    llhttp_settings_t settings{};
-
-    static HttpParser& self(llhttp_t* p) { return *static_cast<HttpParser*>(p->data); }
-    static std::uint32_t offset(const HttpParser& me, const char* at) {
-        return static_cast<std::uint32_t>(at - me.head_.base_);
-    }
-
-    static int on_url(llhttp_t* p, const char* at, std::size_t size) {
-        HttpParser& me = self(p);
-        me.head_.target_at_ = offset(me, at);
-        me.head_.target_size_ = static_cast<std::uint32_t>(size);
-        return 0;
-    }
-    static int on_field(llhttp_t* p, const char* at, std::size_t size) {
-        HttpParser& me = self(p);
-        if (me.head_.headers_.size() == me.limits_.headers) return HPE_USER;
-        me.head_.headers_.push_back({offset(me, at), static_cast<std::uint32_t>(size), 0, 0});
-        return 0;
-    }
-    static int on_value(llhttp_t* p, const char* at, std::size_t size) {
-        HttpParser& me = self(p);
-        if (me.head_.headers_.empty()) return HPE_USER;
-        while (size > 0 && is_blank(at[size - 1])) --size;
-        me.head_.headers_.back().value_at = offset(me, at);
-        me.head_.headers_.back().value_size = static_cast<std::uint32_t>(size);
-        return 0;
-    }
-    static int on_headers_complete(llhttp_t* p) {
-        HttpParser& me = self(p);
-        HttpHead& head = me.head_;
-        head.status_ = p->status_code;
-        head.minor_ = p->http_minor;
-        head.is_upgrade_ = p->upgrade != 0;
-        if (me.has_no_body_) p->flags |= F_SKIPBODY;
-        head.is_keep_alive_ = llhttp_should_keep_alive(p) != 0;
-        if (me.kind_ == Kind::request)
-            head.method_ = llhttp_method_name(static_cast<llhttp_method_t>(p->method));
-        me.is_head_done_ = true;
-        return HPE_PAUSED;
-    }
-};
 
 HttpParser::HttpParser(Kind kind, HttpLimits limits)
-    : kind_(kind), limits_(limits), impl_(std::make_unique<Impl>()), chunks_(limits.head_bytes) {
-    llhttp_settings_init(&impl_->settings);
-    impl_->settings.on_url = Impl::on_url;
-    impl_->settings.on_header_field = Impl::on_field;
-    impl_->settings.on_header_value = Impl::on_value;
-    impl_->settings.on_headers_complete = Impl::on_headers_complete;
-    llhttp_init(&impl_->parser, kind == Kind::request ? HTTP_REQUEST : HTTP_RESPONSE,
-                &impl_->settings);
-}
-
-HttpParser::~HttpParser() = default;
-HttpParser::HttpParser(HttpParser&&) noexcept = default;
+    : kind_(kind), limits_(limits), chunks_(limits.head_bytes) {}
 
 void HttpParser::start_message() {
-    llhttp_reset(&impl_->parser);
     std::vector<HttpHeader> headers = std::move(head_.headers_);
     headers.clear();
     head_ = HttpHead{};
     head_.headers_ = std::move(headers);
     scanned_ = consumed_ = 0;
     body_ = Body::none;
+    wrong_ = nullptr;
+    hosts_ = lengths_ = codings_ = 0;
+    has_close_ = has_keep_alive_ = false;
     is_head_done_ = is_complete_ = has_no_body_ = false;
 }
 
@@ -129,22 +78,25 @@ Error HttpParser::too_large() const {
 }
 
 Result<HttpParser::Progress> HttpParser::parse_head(std::string_view buffer) {
-    // The head's end is looked for first: llhttp then sees it whole, and line ends can be held to
-    // the letter.
-    TG_TRY(const std::size_t end, find_end(buffer));
-    if (end == 0) return Progress::need_more;
-    TG_CHECK_OK(check_lines(buffer.substr(0, end)));
+    if (is_head_done_) return Progress::done;
+    // The head's end is looked for first, so that the outcome does not depend on how the bytes
+    // arrive.
+    TG_TRY(const std::size_t size, find_end(buffer));
+    if (size == 0) return Progress::need_more;
     head_.base_ = buffer.data();
-    impl_->parser.data = this;
-    const llhttp_errno_t error = llhttp_execute(&impl_->parser, head_.base_, end);
-    if (error == HPE_USER) return fail(too_large());
-    if (error != HPE_PAUSED || !is_head_done_) {
-        const char* reason = llhttp_get_error_reason(&impl_->parser);
-        return fail(malformed(reason != nullptr && *reason != 0 ? reason : "it has no end"));
-    }
-    consumed_ = end;
-    TG_CHECK_OK(check_fields());
+    const char* const end = head_.base_ + size;
+    const char* const fields =
+        kind_ == Kind::request ? read_request_line(end) : read_status_line(end);
+    if (fields == nullptr) return fail(malformed(wrong_));
+    const char* wrong = read_fields(fields, end);
+    if (wrong == nullptr && head_.headers_.size() > limits_.headers) return fail(too_large());
+    if (wrong == nullptr) wrong = check_framing();
+    if (wrong != nullptr) return fail(malformed(wrong));
+    consumed_ = size;
+    is_head_done_ = true;
     choose_body();
+    const bool asks_to_keep = head_.is_http_1_0() ? has_keep_alive_ && !has_close_ : !has_close_;
+    head_.is_keep_alive_ = asks_to_keep && body_ != Body::until_close;
     return Progress::done;
 }
 
@@ -169,86 +121,174 @@ Result<std::size_t> HttpParser::find_end(std::string_view buffer) {
     return std::size_t{0};
 }
 
-Status HttpParser::check_lines(std::string_view head) const {
-    const std::string_view first = head.substr(0, head.find('\r'));
-    const char* wrong =
-        kind_ == Kind::request ? check_request_line(first) : check_status_line(first);
-    if (wrong != nullptr) return fail(malformed(wrong));
-    for (std::size_t i = 0; i < head.size(); ++i) {
-        if (is_field_byte(head[i])) continue;
-        if (head[i] != '\r' || i + 1 == head.size() || head[i + 1] != '\n')
-            return fail(malformed("it contains a control character"));
+namespace {
+
+/// The methods of RFC 9110 section 9.3, and PATCH (RFC 5789).
+bool is_known_method(std::string_view method) {
+    constexpr std::array<std::string_view, 9> kMethods = {
+        "POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"};
+    return std::ranges::find(kMethods, method) != kMethods.end();
+}
+
+/// RFC 9112 section 3.2: origin-form, absolute-form, authority-form, asterisk-form.
+bool is_target(std::string_view method, std::string_view target) {
+    if (target.find('#') != std::string_view::npos || target.find('\t') != std::string_view::npos)
+        return false;
+    if (method == "CONNECT") return is_host(target);
+    if (target[0] == '/') return true;
+    if (target == "*") return method == "OPTIONS";
+    const std::size_t scheme = target.find("://");
+    return scheme != std::string_view::npos && scheme > 0 && target.size() > scheme + 3 &&
+           std::ranges::all_of(target.substr(0, scheme),
+                               [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; });
+}
+
+/// A CR LF begins at `at`; `end` is behind the head.
+bool is_line_end(const char* at, const char* end) {
+    return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
+}
+
+}  // namespace
+
+const char* HttpParser::read_request_line(const char* end) {
+    const char* const base = head_.base_;
+    const char* const method_end = skip_token(base, end);
+    const std::string_view method(base, static_cast<std::size_t>(method_end - base));
+    if (*method_end != ' ' || !is_known_method(method)) {
+        wrong_ = "it does not start with a known method in capital letters";
+        return nullptr;
+    }
+    const char* const line_end = skip_field(method_end, end);
+    const std::string_view line(base, static_cast<std::size_t>(line_end - base));
+    constexpr std::size_t kVersionSize = 9;
+    const bool has_version = line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0");
+    const std::size_t target_at = method.size() + 1;
+    if (!is_line_end(line_end, end) || !has_version || line.size() <= target_at + kVersionSize) {
+        wrong_ = is_line_end(line_end, end) ? "the request line is not 'METHOD target HTTP/1.1'"
+                                            : "it contains a control character";
+        return nullptr;
+    }
+    const std::string_view target = line.substr(target_at, line.size() - target_at - kVersionSize);
+    if (target.find(' ') != std::string_view::npos || !is_target(method, target)) {
+        wrong_ = "the request's target is none";
+        return nullptr;
+    }
+    head_.method_size_ = static_cast<std::uint32_t>(method.size());
+    head_.target_at_ = static_cast<std::uint32_t>(target_at);
+    head_.target_size_ = static_cast<std::uint32_t>(target.size());
+    head_.minor_ = line.back() == '1' ? 1 : 0;
+    return line_end + 2;
+}
+
+const char* HttpParser::read_status_line(const char* end) {
+    const char* const base = head_.base_;
+    const char* const line_end = skip_field(base, end);
+    const std::string_view line(base, static_cast<std::size_t>(line_end - base));
+    const auto is_digit = [&](std::size_t i) { return line[i] >= '0' && line[i] <= '9'; };
+    if (!is_line_end(line_end, end)) {
+        wrong_ = "it contains a control character";
+    } else if (line.size() < 12 ||
+               !(line.starts_with("HTTP/1.1 ") || line.starts_with("HTTP/1.0 "))) {
+        wrong_ = "it does not start with HTTP/1.1";
+    } else if (line[9] < '1' || line[9] > '9' || !is_digit(10) || !is_digit(11) ||
+               (line.size() > 12 && line[12] != ' ')) {
+        wrong_ = "the status is not a number of three digits";
+    } else {
+        head_.status_ = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
+        head_.minor_ = line[7] == '1' ? 1 : 0;
+        return line_end + 2;
+    }
+    return nullptr;
+}
+
+const char* HttpParser::read_fields(const char* at, const char* end) {
+    const char* const base = head_.base_;
+    const auto offset = [base](const char* p) { return static_cast<std::uint32_t>(p - base); };
+    while (!is_line_end(at, end)) {
         // A line that starts with blank space would continue the one before it (obsolete folding,
         // RFC 9112 section 5.2).
-        if (i + 2 < head.size() && is_blank(head[i + 2]))
-            return fail(malformed("a header line is folded"));
-        ++i;
-    }
-    return {};
-}
-
-const char* HttpParser::check_request_line(std::string_view line) const {
-    const std::size_t first = line.find(' ');
-    if (first == 0 || first == std::string_view::npos) return "it does not start with a method";
-    for (const char c : line.substr(0, first)) {
-        if (!is_token_byte(c)) return "the method has a bad character";
-    }
-    const std::size_t second = line.find(' ', first + 1);
-    if (second == first + 1 || second == std::string_view::npos)
-        return "the request line is not 'METHOD target HTTP/1.1'";
-    const std::string_view version = line.substr(second + 1);
-    if (version != "HTTP/1.1" && version != "HTTP/1.0")
-        return "the version must be HTTP/1.1 or HTTP/1.0";
-    for (const char c : line.substr(first + 1, second - first - 1)) {
-        if (c == '#' || c == '\t') return "the target has a bad character";
+        if (is_blank(*at)) return "a header line is folded";
+        const char* const name_end = skip_token(at, end);
+        if (name_end == at || *name_end != ':') return "a header's name has a bad character";
+        const char* value = name_end + 1;
+        while (is_blank(*value)) ++value;
+        const char* const line_end = skip_field(value, end);
+        if (!is_line_end(line_end, end)) return "it contains a control character";
+        const char* value_end = line_end;
+        while (value_end > value && is_blank(value_end[-1])) --value_end;
+        HttpHeader header;
+        header.name_at = offset(at);
+        header.name_size = static_cast<std::uint32_t>(name_end - at);
+        header.value_at = offset(value);
+        header.value_size = static_cast<std::uint32_t>(value_end - value);
+        header.line_size = static_cast<std::uint32_t>(line_end + 2 - at);
+        header.name_hash = field_hash_in_head(at, header.name_size);
+        // What stands behind the limit is read for its mistakes only, not kept.
+        if (head_.headers_.size() <= limits_.headers) head_.headers_.push_back(header);
+        if (const char* wrong = note_field(header)) return wrong;
+        at = line_end + 2;
     }
     return nullptr;
 }
 
-const char* HttpParser::check_status_line(std::string_view line) const {
-    const auto is_digit = [&](std::size_t i) { return line[i] >= '0' && line[i] <= '9'; };
-    if (line.size() < 12 || !(line.starts_with("HTTP/1.1 ") || line.starts_with("HTTP/1.0 ")))
-        return "it does not start with HTTP/1.1";
-    if (line[9] < '1' || line[9] > '9' || !is_digit(10) || !is_digit(11) ||
-        (line.size() > 12 && line[12] != ' '))
-        return "the status is not a number of three digits";
+/// Keeps what the framing depends on.
+const char* HttpParser::note_field(const HttpHeader& header) {
+    static constexpr FieldName kHost("host"), kLength("content-length"),
+        kCoding("transfer-encoding"), kExpect("expect"), kConnection("connection");
+    const auto is = [&](const FieldName& field) {
+        return header.name_hash == field.hash &&
+               equals_ignoring_case(head_.name(header), field.text);
+    };
+    const auto count = [](std::uint8_t* times) { *times = *times == 0 ? 1 : 2; };
+    const std::string_view value = head_.value(header);
+    if (is(kHost)) {
+        count(&hosts_);
+        if (!is_host(value)) return "the Host header has a bad character";
+    } else if (is(kLength)) {
+        count(&lengths_);
+        return note_length(value);
+    } else if (is(kCoding)) {
+        count(&codings_);
+        head_.is_chunked_ = equals_ignoring_case(value, "chunked");
+    } else if (is(kExpect)) {
+        head_.expects_continue_ =
+            !head_.is_http_1_0() && equals_ignoring_case(value, "100-continue");
+    } else if (is(kConnection)) {
+        note_connection(value);
+    }
     return nullptr;
 }
 
-Status HttpParser::check_fields() {
-    int hosts = 0, lengths = 0, codings = 0;
-    for (const HttpHeader& h : head_.headers_) {
-        const std::string_view name = head_.name(h), value = head_.value(h);
-        // llhttp 8.1 takes blanks in a name, and an empty one.
-        if (name.empty() || !std::ranges::all_of(name, is_token_byte))
-            return fail(malformed("a header's name has a bad character"));
-        if (name.size() == 4 && equals_ignoring_case(name, "host")) {
-            ++hosts;
-            if (!std::ranges::all_of(value, is_host_byte))
-                return fail(malformed("the Host header has a bad character"));
-        } else if (name.size() == 14 && equals_ignoring_case(name, "content-length")) {
-            ++lengths;
-            std::uint64_t length = 0;
-            const char* begin = value.data();
-            const char* end = begin + value.size();
-            const auto parsed = std::from_chars(begin, end, length);
-            if (value.empty() || parsed.ec != std::errc{} || parsed.ptr != end)
-                return fail(malformed("the Content-Length is not a number"));
-            head_.content_length_ = length;
-        } else if (name.size() == 17 && equals_ignoring_case(name, "transfer-encoding")) {
-            ++codings;
-            head_.is_chunked_ = equals_ignoring_case(value, "chunked");
-        } else if (name.size() == 6 && equals_ignoring_case(name, "expect")) {
-            head_.expects_continue_ =
-                !head_.is_http_1_0() && equals_ignoring_case(value, "100-continue");
-        }
+const char* HttpParser::note_length(std::string_view value) {
+    std::uint64_t length = 0;
+    const char* const end = value.data() + value.size();
+    const auto parsed = std::from_chars(value.data(), end, length);
+    if (value.empty() || parsed.ec != std::errc{} || parsed.ptr != end)
+        return "the Content-Length is not a number";
+    head_.content_length_ = length;
+    return nullptr;
+}
+
+/// A list of options (RFC 9110 section 7.6.1).
+void HttpParser::note_connection(std::string_view value) {
+    while (!value.empty()) {
+        const std::size_t comma = value.find(',');
+        std::string_view option = value.substr(0, comma);
+        while (!option.empty() && is_blank(option.front())) option.remove_prefix(1);
+        while (!option.empty() && is_blank(option.back())) option.remove_suffix(1);
+        has_close_ = has_close_ || equals_ignoring_case(option, "close");
+        has_keep_alive_ = has_keep_alive_ || equals_ignoring_case(option, "keep-alive");
+        value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
     }
-    if (kind_ == Kind::request && (hosts > 1 || (hosts == 0 && !head_.is_http_1_0())))
-        return fail(malformed("exactly one Host header is needed"));
-    if (lengths + codings > 1) return fail(malformed("its length is stated more than once"));
-    if (codings == 1 && (!head_.is_chunked_ || head_.is_http_1_0()))
-        return fail(malformed("the only transfer coding that is understood is chunked"));
-    return {};
+}
+
+const char* HttpParser::check_framing() const {
+    if (kind_ == Kind::request && (hosts_ > 1 || (hosts_ == 0 && !head_.is_http_1_0())))
+        return "exactly one Host header is needed";
+    if (lengths_ + codings_ > 1) return "its length is stated more than once";
+    if (codings_ == 1 && (!head_.is_chunked_ || head_.is_http_1_0()))
+        return "the only transfer coding that is understood is chunked";
+    return nullptr;
 }
 
 void HttpParser::choose_body() {

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "net/internal/http_feeder.h"
+#include "net/internal/http_scan.h"
+#include "net/internal/llhttp_head.h"
 
 namespace tg {
 namespace {
@@ -19,6 +21,13 @@ std::string parse_everyhow(Kind kind, const std::string& bytes, HttpLimits limit
     HttpFeeder whole(kind, limits, has_no_body);
     whole.feed(bytes);
     const std::string told = whole.full();
+    HttpParser parser(kind, limits);
+    parser.start_message();
+    if (const auto head = parser.parse_head(bytes);
+        head.ok() && *head == HttpParser::Progress::done) {
+        EXPECT_EQ(llhttp_head(kind, bytes.substr(0, parser.consumed())), head_text(parser.head()))
+            << ::testing::PrintToString(bytes);
+    }
     for (std::size_t at = 1; at < bytes.size(); ++at) {
         HttpFeeder split(kind, limits, has_no_body);
         split.feed(std::string_view(bytes).substr(0, at));
@@ -449,6 +458,44 @@ TEST(HttpParser, HeadIsFoundByAnyCaseAndMovesWithItsBuffer) {
     EXPECT_TRUE(equals_ignoring_case("AbC-9", "abc-9"));
     EXPECT_FALSE(equals_ignoring_case("AbC", "abcd"));
     EXPECT_FALSE(equals_ignoring_case("@", "`"));
+}
+
+TEST(HttpParser, EveryByteIsHeldToTheRulesWhereverItStands) {
+    // Longer than what is looked at in one step, with the odd byte in every place.
+    for (std::size_t at = 0; at < 70; ++at) {
+        for (int byte = 0; byte < 256; ++byte) {
+            const char c = static_cast<char>(byte);
+            std::string text(70, 'a');
+            text[at] = c;
+            const char* begin = text.data();
+            const char* end = begin + text.size();
+            ASSERT_EQ(skip_token(begin, end), is_token_byte(c) ? end : begin + at)
+                << at << ' ' << byte;
+            ASSERT_EQ(skip_field(begin, end), is_field_byte(c) ? end : begin + at)
+                << at << ' ' << byte;
+        }
+    }
+}
+
+TEST(HttpParser, HashesOfNamesAreTheSameInAnyCaseAndAnyPlace) {
+    for (std::size_t size = 1; size < 40; ++size) {
+        std::string name, upper;
+        for (std::size_t i = 0; i < size; ++i) {
+            name += static_cast<char>('a' + (i * 7 + size) % 26);
+            upper += static_cast<char>(name.back() - 'a' + 'A');
+        }
+        const std::string head = "GET / HTTP/1.1\r\nHost: a\r\n" + upper + ": b\r\n\r\n";
+        HttpParser parser(Kind::request, {});
+        parser.start_message();
+        ASSERT_TRUE(parser.parse_head(head).ok());
+        EXPECT_EQ(parser.head().headers()[1].name_hash, field_hash(name)) << name;
+        EXPECT_EQ(parser.head().find(FieldName(std::string_view(name))), "b");
+        EXPECT_EQ(parser.head().line(parser.head().headers()[1]), upper + ": b\r\n");
+    }
+    static constexpr FieldSet<3> kSet({"accept", "x-request-id", "te"});
+    const auto has = [](std::string_view name) { return kSet.contains(name, field_hash(name)); };
+    EXPECT_TRUE(has("Accept") && has("X-REQUEST-ID") && has("te"));
+    EXPECT_FALSE(has("accept-encoding") || has("") || has("t") || has("x-request-ie"));
 }
 
 TEST(HttpParser, ErrorsSayWhatIsWrong) {

@@ -169,6 +169,12 @@ void ServerExchange::begin(int status, std::string_view header_lines, Framing fr
                            std::uint64_t length) {
     connection_->begin(status, header_lines, framing, length);
 }
+std::string* ServerExchange::begin_head(int status) {
+    return connection_->begin_head(status);
+}
+void ServerExchange::end_head(Framing framing, std::uint64_t length, bool has_own_date) {
+    connection_->end_head(framing, length, has_own_date);
+}
 Task<Status> ServerExchange::send(std::vector<std::string_view>* pieces) {
     return connection_->send(pieces, /*is_last=*/false);
 }

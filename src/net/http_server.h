@@ -58,6 +58,11 @@ class ServerExchange {
     /// added). Sent with the first bytes.
     void begin(int status, std::string_view header_lines, Framing framing,
                std::uint64_t length = 0);
+    /// The same in two steps, for lines that are written where they are sent from: append them to
+    /// the string, before anything else is done with the exchange, then end the head.
+    /// `has_own_date`: one of the lines is a Date.
+    std::string* begin_head(int status);
+    void end_head(Framing framing, std::uint64_t length, bool has_own_date);
     /// Sends pieces of the body with what is waiting, in one write where the socket takes it.
     /// Pieces may stand in the loop's scratch; any other memory outlives the call. After an error,
     /// and when the body's length is not the announced one (internal), the connection is broken.

@@ -15,14 +15,13 @@ namespace {
 
 thread_local Loop* t_current = nullptr;
 constexpr std::uint64_t kWakeToken = UINT64_MAX;
+/// Of the buffers handed out: room for a usual head or small body, the largest that is kept, and
+/// how many are.
+constexpr std::size_t kBufferBytes = 2000, kBufferBytesMax = 16 * 1024, kBuffersMax = 512;
 
 /// A coroutine without an owner but the loop: ends by itself and counts down.
 struct Root {
-    struct promise_type {
-        static void* operator new(std::size_t bytes) { return detail::allocate_frame(bytes); }
-        static void operator delete(void* frame, std::size_t bytes) noexcept {
-            detail::free_frame(frame, bytes);
-        }
+    struct promise_type : Pooled {
         Root get_return_object() { return {}; }
         std::suspend_never initial_suspend() noexcept { return {}; }
         std::suspend_never final_suspend() noexcept { return {}; }
@@ -118,6 +117,24 @@ void Loop::drain_posted() {
         in_order->run();
         in_order = next;
     }
+}
+
+std::string Loop::take_buffer() {
+    if (buffers_.empty()) {
+        std::string out;
+        out.reserve(kBufferBytes);
+        return out;
+    }
+    std::string out = std::move(buffers_.back());
+    buffers_.pop_back();
+    return out;
+}
+
+void Loop::give_buffer(std::string buffer) {
+    const std::size_t size = buffer.capacity();
+    if (size < kBufferBytes || size > kBufferBytesMax || buffers_.size() == kBuffersMax) return;
+    buffer.clear();
+    buffers_.push_back(std::move(buffer));
 }
 
 void Loop::spawn(Task<void> task) {

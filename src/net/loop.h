@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -68,6 +69,11 @@ class Loop {
     static constexpr std::size_t kScratchBytes = 64 * 1024;
     char* scratch() { return scratch_.get(); }
 
+    /// An empty string with room: the one given back last, which is still in the cache.
+    std::string take_buffer();
+    /// Kept for the next who needs one, unless it grew large or many are kept.
+    void give_buffer(std::string buffer);
+
     TimerWheel& timers() { return timers_; }
     /// Resumes `handle` in this iteration, after the events at hand; a resume out of somebody
     /// else's code goes this way.
@@ -101,6 +107,7 @@ class Loop {
     std::vector<std::coroutine_handle<>> ready_, running_;
     std::vector<std::uint64_t> next_round_, this_round_;
     std::unique_ptr<char[]> scratch_;
+    std::vector<std::string> buffers_;
     std::size_t task_count_ = 0;
     bool is_stopping_ = false;
     struct SleepWaiter;
@@ -148,6 +155,21 @@ struct Loop::SleepAwaiter : SleepWaiter {
     Wake await_resume() { return wake; }
     Loop* loop;
     std::int64_t deadline_ns;
+};
+
+/// A buffer of the loop for as long as this lives.
+class LoopBuffer {
+  public:
+    explicit LoopBuffer(Loop* loop) : loop_(loop), text_(loop->take_buffer()) {}
+    ~LoopBuffer() { loop_->give_buffer(std::move(text_)); }
+    LoopBuffer(const LoopBuffer&) = delete;
+    LoopBuffer& operator=(const LoopBuffer&) = delete;
+    std::string& operator*() { return text_; }
+    std::string* operator->() { return &text_; }
+
+  private:
+    Loop* loop_;
+    std::string text_;
 };
 
 inline Loop::SleepAwaiter Loop::sleep_until(std::int64_t deadline_ns) {

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t kBodyBufferBytes = 64 * 1024;
 constexpr std::size_t kSkipBytesMax = 256 * 1024;
-constexpr std::size_t kKeptBufferBytes = 16 * 1024;
 /// How long a client that was answered may go on sending what nobody reads: all in all, and between
 /// two pieces.
 constexpr std::int64_t kLingerMs = 30'000;
@@ -89,6 +88,7 @@ Task<Status> ServerConnection::fill(std::int64_t deadline_ns) {
         if (result.kind == IoResult::Kind::would_block) continue;
         if (!result.is_done())
             co_return fail(ErrorCode::io_error, "the client closed the connection");
+        if (in_.empty()) in_ = loop()->take_buffer();
         in_.append(scratch, result.bytes);
         co_return Status{};
     }
@@ -99,7 +99,8 @@ Task<bool> ServerConnection::read_request() {
     if (!is_request_released_) in_.erase(0, in_used_);
     in_used_ = 0;
     if (in_.empty() && server_->is_draining_) co_return false;
-    if (in_.empty() && in_.capacity() > kKeptBufferBytes) std::string().swap(in_);
+    // An idle connection holds no buffer.
+    if (in_.empty()) loop()->give_buffer(std::exchange(in_, {}));
     std::string().swap(body_);
     body_buffer_.reset();
     ready_pieces_.clear();
@@ -208,9 +209,9 @@ Task<Result<std::string_view>> ServerConnection::read_full_body(std::size_t max_
             in_.reserve(in_.size() + ServerExchange::kBodyPadding);
             parser_.rebase(in_.data());
         }
-        std::vector<std::string_view> pieces;
         const Result<HttpParser::Progress> progress =
-            parser_.parse_body(std::string_view(in_).substr(in_used_), &pieces);
+            parser_.parse_body(std::string_view(in_).substr(in_used_), &ready_pieces_);
+        ready_pieces_.clear();
         if (!progress.ok()) co_return fail(progress.error());
         in_used_ = head_size_ + *length;
         full_body_ = std::string_view(in_).substr(head_size_, *length);
@@ -246,25 +247,35 @@ void ServerConnection::release_request() {
 
 void ServerConnection::begin(int status, std::string_view header_lines,
                              ServerExchange::Framing framing, std::uint64_t length) {
+    begin_head(status)->append(header_lines);
+    end_head(framing, length, has_date(header_lines));
+}
+
+std::string* ServerConnection::begin_head(int status) {
     TG_ASSERT(!has_begun_);
     has_begun_ = true;
-    const bool is_old_client = head().is_http_1_0();
     is_bodyless_status_ = status == 204 || status == 304;
+    char number[24];
+    out_ = loop()->take_buffer();
+    out_.append("HTTP/1.1 ");
+    out_.append(number, std::to_chars(number, number + sizeof number, status).ptr);
+    out_.append(" ").append(reason_phrase(status)).append("\r\n");
+    return &out_;
+}
+
+void ServerConnection::end_head(ServerExchange::Framing framing, std::uint64_t length,
+                                bool has_own_date) {
+    const bool is_old_client = head().is_http_1_0();
     is_chunked_ =
         framing == ServerExchange::Framing::chunked && !is_bodyless_status_ && !is_old_client;
     length_left_ = framing == ServerExchange::Framing::content_length ? length : UINT64_MAX;
     const bool ends_at_close =
         framing == ServerExchange::Framing::chunked && is_old_client && !omits_body();
     if (ends_at_close || !will_read_rest()) keeps_alive_ = false;
-    char number[24];
-    out_.clear();
-    out_.reserve(header_lines.size() + 128);
-    out_.append("HTTP/1.1 ");
-    out_.append(number, std::to_chars(number, number + sizeof number, status).ptr);
-    out_.append(" ").append(reason_phrase(status)).append("\r\n").append(header_lines);
     if (is_chunked_) {
         out_.append("transfer-encoding: chunked\r\n");
     } else if (framing == ServerExchange::Framing::content_length && !is_bodyless_status_) {
+        char number[24];
         out_.append("content-length: ");
         out_.append(number, std::to_chars(number, number + sizeof number, length).ptr);
         out_.append("\r\n");
@@ -275,7 +286,7 @@ void ServerConnection::begin(int status, std::string_view header_lines,
     } else if (is_old_client) {
         out_.append("connection: keep-alive\r\n");
     }
-    if (!has_date(header_lines)) out_.append(server_->date_line());
+    if (!has_own_date) out_.append(server_->date_line());
     out_.append("\r\n");
 }
 
@@ -341,7 +352,7 @@ Task<Status> ServerConnection::write_out(bool is_last) {
             abort();
             co_return fail(ErrorCode::internal, "the answer is shorter than its content-length");
         }
-        std::string().swap(out_);
+        loop()->give_buffer(std::exchange(out_, {}));
     }
     co_return Status{};
 }

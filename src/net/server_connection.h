@@ -33,6 +33,8 @@ class ServerConnection {
 
     void begin(int status, std::string_view header_lines, ServerExchange::Framing framing,
                std::uint64_t length);
+    std::string* begin_head(int status);
+    void end_head(ServerExchange::Framing framing, std::uint64_t length, bool has_own_date);
     Task<Status> send(std::vector<std::string_view>* pieces, bool is_last);
     /// `body` outlives the task.
     Task<Status> send_one(std::string_view body);

@@ -1,5 +1,6 @@
 #include "providers/openai_reply.h"
 
+#include "base/block_pool.h"
 #include "base/json_writer.h"
 #include "providers/internal/json_skim.h"
 #include "providers/internal/openai_grammar.h"
@@ -7,7 +8,7 @@
 
 namespace tg {
 
-struct ReplyScanner::State {
+struct ReplyScanner::State : Pooled {
     explicit State(OpenAiCall call)
         : skimmer(openai_grammar(call == OpenAiCall::responses ? OpenAiDocument::responses_reply
                                                                : OpenAiDocument::reply)),

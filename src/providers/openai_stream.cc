@@ -2,6 +2,7 @@
 #include <cstring>
 #include <list>
 
+#include "base/block_pool.h"
 #include "providers/internal/event_template.h"
 #include "providers/internal/json_skim.h"
 #include "providers/internal/openai_grammar.h"
@@ -24,7 +25,7 @@ constexpr std::size_t kKeptCapacity = 4096;
 
 }  // namespace
 
-struct StreamScanner::State {
+struct StreamScanner::State : Pooled {
     enum class Action : std::uint8_t { pass, drop, cut, rebuild };
 
     State(OpenAiCall c, bool strip)

@@ -27,6 +27,7 @@ struct Call final : PeerGoneListener {
     ServerExchange* exchange;
     std::shared_ptr<const LoopSnapshot> snapshot;
     RequestId id;
+    char id_text[RequestId::kTextSize];
     UtcMicros started_at;
     std::int64_t started_ns = 0;
     std::string path;  ///< of the client's target, without the query; a copy, for the head moves as
@@ -61,6 +62,9 @@ struct Call final : PeerGoneListener {
     // How the answer went.
     ReplyFacts reply;
     bool has_reply = false;
+    bool has_charge = false;
+    Femto charge;  ///< of reply.usage, when has_charge
+    Currency charge_currency = Currency::usd;
     bool is_stream_answer = false;
     bool is_client_gone = false;
     Outcome outcome = Outcome::ok;
@@ -73,6 +77,7 @@ struct Call final : PeerGoneListener {
         if (upstream) upstream->socket().interrupt_read_once();
     }
 
+    std::string_view id_view() const { return {id_text, sizeof id_text}; }
     std::string_view model() const { return facts.model; }
     bool is_metered() const { return has_reservation; }
 };

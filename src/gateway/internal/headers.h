@@ -14,7 +14,7 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
                          std::string* out);
 
 /// The provider's header lines that the client gets: without hop-by-hop ones, framing, cookies, and
-/// what tells of the account.
-void append_reply_headers(const HttpHead& head, std::string* out);
+/// what tells of the account. True when a Date is among them.
+bool append_reply_headers(const HttpHead& head, std::string* out);
 
 }  // namespace tg
