@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -62,9 +63,52 @@ bool is_listed(std::string_view name, const std::array<std::string_view, N>& sor
     return false;
 }
 
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
 bool starts_with_lower(std::string_view name, std::string_view prefix) {
     return name.size() >= prefix.size() &&
            equals_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
+/// Is `name` among the tokens of a Connection header? What is named there is hop-by-hop too.
+bool is_named(std::string_view connection, std::string_view name) {
+    while (!connection.empty()) {
+        const std::size_t comma = std::min(connection.find(','), connection.size());
+        std::string_view token = connection.substr(0, comma);
+        connection.remove_prefix(std::min(comma + 1, connection.size()));
+        while (!token.empty() && (token.front() == ' ' || token.front() == '\t'))
+            token.remove_prefix(1);
+        while (!token.empty() && (token.back() == ' ' || token.back() == '\t'))
+            token.remove_suffix(1);
+        if (token.size() == name.size() &&
+            std::ranges::equal(token, name, [](char a, char b) { return lower(a) == lower(b); }))
+            return true;
+    }
+    return false;
+}
+
+bool is_named_by_connection(const HttpHead& head, std::string_view name) {
+    for (const HttpHeader& header : head.headers()) {
+        if (equals_ignoring_case(head.name(header), "connection") &&
+            is_named(head.value(header), name))
+            return true;
+    }
+    return false;
+}
+
+/// Does a Connection header name more than what everybody says in it? Nearly never.
+bool names_headers(const HttpHead& head) {
+    for (const HttpHeader& header : head.headers()) {
+        if (head.name(header).size() != 10 ||
+            !equals_ignoring_case(head.name(header), "connection"))
+            continue;
+        const std::string_view value = head.value(header);
+        if (!equals_ignoring_case(value, "keep-alive") && !equals_ignoring_case(value, "close"))
+            return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -77,8 +121,7 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
     out->append(head.method()).append(" ").append(deployment.url.path).append(call.upstream_path);
     if (!query.empty()) out->append("?").append(query);
     out->append(" HTTP/1.1\r\n").append(deployment.fixed_headers);
-    // What the client names in Connection is hop-by-hop too.
-    const std::string_view connection = head.find("connection");
+    const bool has_named = names_headers(head);
     bool has_encoding = false;
     for (const HttpHeader& header : head.headers()) {
         const std::string_view name = head.name(header);
@@ -86,7 +129,7 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
             has_encoding = has_encoding || equals_ignoring_case(name, "accept-encoding");
             continue;
         }
-        if (connection.size() > 10 && connection.find(name) != std::string_view::npos) continue;
+        if (has_named && is_named_by_connection(head, name)) continue;
         out->append(name).append(": ").append(head.value(header)).append("\r\n");
     }
     // Usage is read from the answer as it passes by, so it must come in plain bytes.
@@ -110,10 +153,12 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
 }
 
 void append_reply_headers(const HttpHead& head, std::string* out) {
+    const bool has_named = names_headers(head);
     for (const HttpHeader& header : head.headers()) {
         const std::string_view name = head.name(header);
         if (is_listed(name, kNotForClient) || starts_with_lower(name, "x-ratelimit-") ||
-            starts_with_lower(name, "x-tollgate-") || starts_with_lower(name, "cf-")) {
+            starts_with_lower(name, "x-tollgate-") || starts_with_lower(name, "cf-") ||
+            (has_named && is_named_by_connection(head, name))) {
             continue;
         }
         out->append(name).append(": ").append(head.value(header)).append("\r\n");
