@@ -145,9 +145,13 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
     pieces.emplace_back();
     std::uint64_t length = 0;
     if (call->is_inspected) {
-        call->splices = rewrite_request(call->kind, call->facts, call->body,
-                                        {.inject_usage = deployment.options.inject_usage,
-                                         .upstream_model = route->upstream_model});
+        // A model that stood in the path (engines/{model}) must be told in the body.
+        const bool is_told = !route->upstream_model.empty() || call->facts.model_value.is_set();
+        call->splices =
+            rewrite_request(call->kind, call->facts, call->body,
+                            {.inject_usage = deployment.options.inject_usage,
+                             .upstream_model = is_told ? std::string_view(route->upstream_model)
+                                                       : call->facts.model});
         length = append_spliced(call->body, call->splices, &pieces);
     }
     write_upstream_head(*call, deployment, length, &head);
