@@ -161,8 +161,7 @@ UsageEvent Gateway::usage_event(const Call& call, UsageSource source) const {
     event.started_at = call.started_at;
     event.ended_at = shared_->clock->now();
     event.endpoint = call.endpoint;
-    event.tier =
-        call.reply.has_tier ? call.reply.tier : parse_service_tier(call.facts.service_tier);
+    event.tier = call.tier();
     event.source = source;
     event.outcome = call.outcome;
     event.http_status = static_cast<std::uint16_t>(call.upstream_status);

@@ -44,8 +44,8 @@ std::string Gateway::response_headers(Call* call, bool has_cost) {
     }
     if (has_cost && call->snapshot->options->shows_cost_header && call->price.price != nullptr &&
         call->reply.has_usage) {
-        const Result<RatedEvent> rated = rate(call->reply.usage, *call->price.price,
-                                              call->reply.tier, call->deployment->options.region);
+        const Result<RatedEvent> rated = rate(call->reply.usage, *call->price.price, call->tier(),
+                                              call->deployment->options.region);
         if (rated.ok()) {
             lines.append("x-tollgate-cost: ").append(format_amount(rated->total, 0)).append(" ");
             lines.append(code(rated->currency)).append("\r\n");

@@ -74,6 +74,10 @@ struct Call final : PeerGoneListener {
     }
 
     std::string_view model() const { return facts.model; }
+    /// What decides the price: the tier the provider says it served, else the one asked for.
+    ServiceTier tier() const {
+        return reply.has_tier ? reply.tier : parse_service_tier(facts.service_tier);
+    }
     bool is_metered() const { return has_reservation; }
 };
 
