@@ -1,3 +1,6 @@
+#include <functional>
+#include <list>
+
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
@@ -25,6 +28,25 @@ bool is_json(std::string_view content_type) {
 void hold(std::vector<std::string_view>* pieces, std::string* held) {
     for (const std::string_view piece : *pieces) held->append(piece);
     pieces->clear();
+}
+
+/// Gives the scanner all that one read brought. A piece in its own buffer lives until the next
+/// feed only, so it is copied to `kept` when there is one; pieces of the read itself stay.
+bool feed_all(StreamScanner* scanner, const std::vector<std::string_view>& raw,
+              std::vector<std::string_view>* pieces, std::list<std::string>* kept) {
+    kept->clear();
+    for (const std::string_view& bytes : raw) {
+        const std::size_t first = pieces->size();
+        if (!scanner->feed(bytes, pieces).ok()) return false;
+        if (&bytes == &raw.back()) break;
+        for (std::size_t i = first; i < pieces->size(); ++i) {
+            std::string_view& piece = (*pieces)[i];
+            const bool is_in_read = !std::less<>()(piece.data(), bytes.data()) &&
+                                    std::less<>()(piece.data(), bytes.data() + bytes.size());
+            if (!is_in_read) piece = kept->emplace_back(piece);
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -175,13 +197,12 @@ Task<void> Gateway::pump_stream(Call* call, std::string* last) {
     ClientConnection& upstream = *call->upstream;
     const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
     std::vector<std::string_view> raw, pieces;
+    std::list<std::string> kept;
     for (;;) {
         raw.clear();
         pieces.clear();
         Result<bool> more = co_await upstream.read_body(&raw, loop_->now_ns() + idle_ns);
-        bool is_broken = !more.ok();
-        for (const std::string_view bytes : raw)
-            is_broken = is_broken || !call->stream->feed(bytes, &pieces).ok();
+        const bool is_broken = !more.ok() || !feed_all(call->stream.get(), raw, &pieces, &kept);
         const bool is_ended = more.ok() && (!*more || upstream.is_message_complete());
         if (is_ended || is_broken) call->stream->finish(&pieces);
         if (call->is_client_gone) {
