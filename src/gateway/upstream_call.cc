@@ -44,6 +44,14 @@ std::uint64_t append_spliced(std::string_view body, const std::vector<Splice>& s
     return total;
 }
 
+/// The price belongs to the provider that served the call, which need not be the one asked first.
+void find_price_of_deployment(Call* call) {
+    if (call->price.price == nullptr) return;
+    const Result<Catalogue::Found> found = call->snapshot->catalogue->find(
+        call->facts.model, call->deployment->options.provider, call->started_at);
+    call->price = found.ok() ? *found : Catalogue::Found{};
+}
+
 }  // namespace
 
 Task<bool> Gateway::reach_upstream(Call* call) {
@@ -62,7 +70,10 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         const Status status = co_await attempt(call, route, allow_reuse);
         if (status.ok()) {
             const bool has_other = next + 1 < routes && call->attempts < attempts_max;
-            if (!has_other || !is_worth_another_try(call->upstream_status)) co_return true;
+            if (!has_other || !is_worth_another_try(call->upstream_status)) {
+                if (next > 0) find_price_of_deployment(call);
+                co_return true;
+            }
             log_warn("upstream_failover", {{"id", call->id.text()},
                                            {"deployment", route->deployment->options.name},
                                            {"status", call->upstream_status}});
