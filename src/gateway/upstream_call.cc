@@ -70,7 +70,9 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         const Status status = co_await attempt(call, route, allow_reuse);
         if (status.ok()) {
             const bool has_other = next + 1 < routes && call->attempts < attempts_max;
-            if (!has_other || !is_worth_another_try(call->upstream_status)) {
+            // Nobody waits for a better answer when the client has left.
+            if (!has_other || call->is_client_gone ||
+                !is_worth_another_try(call->upstream_status)) {
                 if (next > 0) find_price_of_deployment(call);
                 co_return true;
             }
