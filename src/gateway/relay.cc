@@ -271,6 +271,9 @@ Task<void> Gateway::drain_upstream(Call* call, ReplyScanner* scanner) {
         raw.clear();
         ignored.clear();
         const Result<bool> more = co_await call->upstream->read_body(&raw, until);
+        // The news that the client has left may come after a write has told so already; it
+        // interrupts the read once more.
+        if (!more.ok() && more.error().code == ErrorCode::cancelled) continue;
         if (!more.ok()) break;
         for (const std::string_view bytes : raw) {
             if (scanner != nullptr)
