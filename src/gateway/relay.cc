@@ -87,7 +87,8 @@ Task<void> Gateway::relay(Call* call) {
     } else {
         co_await relay_whole(call);
     }
-    if (call->upstream)
+    // An upstream that waits for the rest of a body would take the next request for it.
+    if (call->upstream && !call->is_body_unsent)
         call->snapshot->pools[call->deployment->index]->release(std::move(call->upstream));
     if (!call->is_client_gone) co_return;
     shared_->metrics->client_gone->add();

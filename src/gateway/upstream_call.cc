@@ -222,12 +222,18 @@ Task<Status> Gateway::upload(Call* call) {
             if (!sent.ok()) {
                 // The upstream may have answered early (413, 401) and stopped reading: its answer
                 // is what the client needs.
-                if (sent.error().code == ErrorCode::upstream_broken && upstream.has_pending_input())
-                    break;
-                co_return sent;
+                if (sent.error().code != ErrorCode::upstream_broken ||
+                    !upstream.has_pending_input())
+                    co_return sent;
+                call->is_body_unsent = true;
+                break;
             }
         }
-        if (!*more || upstream.has_pending_input()) break;
+        if (!*more) break;
+        if (upstream.has_pending_input()) {
+            call->is_body_unsent = true;
+            break;
+        }
     }
     co_return Status{};
 }

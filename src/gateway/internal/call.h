@@ -49,7 +49,8 @@ struct Call final : PeerGoneListener {
     std::unique_ptr<ClientConnection> upstream;
     int attempts = 0;
     bool has_reached_upstream =
-        false;  ///< a request was written to a connection: the provider may bill
+        false;                    ///< a request was written to a connection: the provider may bill
+    bool is_body_unsent = false;  ///< the upstream answered before all of the body was sent
     int upstream_status = 0;
     std::string upstream_request_id;
     std::int64_t first_byte_ns = 0;
