@@ -202,7 +202,10 @@ Task<Status> Gateway::upload(Call* call) {
     for (;;) {
         body.clear();
         Result<bool> more = co_await call->exchange->read_body(&body);
-        if (!more.ok()) co_return fail(std::move(more).error());
+        if (!more.ok()) {
+            call->is_client_gone = more.error().code == ErrorCode::io_error;
+            co_return fail(std::move(more).error());
+        }
         std::size_t size = 0;
         for (const std::string_view piece : body) size += piece.size();
         char line[24];
