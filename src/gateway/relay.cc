@@ -127,7 +127,7 @@ void Gateway::begin_whole(Call* call, WholeAnswer* answer, bool is_all) {
     using Framing = ServerExchange::Framing;
     const std::optional<std::uint64_t> length = call->upstream->head().content_length();
     const bool has_cost = is_all && !answer->has_no_body;
-    const bool has_length = has_cost || (length && !answer->has_no_body);
+    const bool has_length = has_cost || length;
     answer->has_begun = true;
     call->exchange->begin(call->upstream_status, response_headers(call, has_cost),
                           has_length ? Framing::content_length : Framing::chunked,
