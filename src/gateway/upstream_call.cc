@@ -19,6 +19,12 @@ bool is_stale_connection(const ClientConnection& connection, const Error& error)
            !connection.has_received();
 }
 
+/// May the request be sent again? A body that went by cannot, none at all can.
+bool is_repeatable(const Call& call) {
+    const HttpHead& head = call.exchange->request();
+    return call.is_inspected || (!head.is_chunked() && head.content_length().value_or(0) == 0);
+}
+
 /// May another deployment (or the same, again) do better? Asked before the first byte went to the
 /// client.
 bool is_worth_another_try(int status) {
@@ -86,7 +92,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         }
         last = status.error();
         const bool was_stale =
-            call->upstream && call->is_inspected && is_stale_connection(*call->upstream, last);
+            call->upstream && is_repeatable(*call) && is_stale_connection(*call->upstream, last);
         call->upstream.reset();
         if (call->is_client_gone || last.code == ErrorCode::cancelled) break;
         if (was_stale && allow_reuse) {
