@@ -69,8 +69,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
     // A body that is streamed cannot be sent twice, and a single deployment is not asked again
     // after it has answered.
     const int attempts_max = call->is_inspected ? options.attempts_max : 1;
-    for (int tries = 0; tries < attempts_max + 1 && next < routes && call->attempts < attempts_max;
-         ++tries) {
+    while (next < routes && call->attempts < attempts_max) {
         const Route* route = &(*call->routes)[next];
         if (call->attempts > 0) shared_->metrics->upstream_retries->add();
         const Status status = co_await attempt(call, route, allow_reuse);
