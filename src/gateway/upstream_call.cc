@@ -151,6 +151,9 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
     const Deployment& deployment = *route->deployment;
     call->deployment = route->deployment;
     ++call->attempts;
+    // What the attempt before was told is not true of this one.
+    call->upstream_request_id.clear();
+    call->first_byte_ns = 0;
     shared_->metrics->upstream_attempts->add();
     const std::int64_t deadline_ns = loop_->now_ns() + options.first_byte_timeout_ms * 1'000'000;
 
