@@ -197,6 +197,23 @@ TEST(StreamCallTest, a_stream_that_ends_with_the_connection_is_whole_when_it_say
     EXPECT_EQ(it.gate.records(2)[1], kSettled);
 }
 
+TEST(StreamCallTest, for_an_old_client_the_connections_end_is_the_streams) {
+    for (const bool is_whole : {true, false}) {
+        OneUpstream it;
+        std::string request = chat(kStreamBody);
+        request.replace(request.find("HTTP/1.1"), 8, "HTTP/1.0");
+        RawSocket up = it.pass(request);
+        up.send(stream_head() + chunk(delta("one")) +
+                (is_whole ? chunk(usage_event(12, 34) + std::string(kDone)) : "") +
+                std::string(kLastChunk));
+        const std::string down = it.client.read_to_end();
+        EXPECT_EQ(down.find("transfer-encoding"), std::string::npos) << down;
+        EXPECT_NE(down.find("\r\n\r\n" + delta("one")), std::string::npos) << down;
+        EXPECT_EQ(down.ends_with(kDone), is_whole) << down;
+        EXPECT_EQ(it.client.was_reset(), !is_whole) << "only a reset tells it of a cut";
+    }
+}
+
 TEST(StreamCallTest, the_prompt_of_a_large_request_is_counted_before_it_is_let_go) {
     OneUpstream it;
     std::string words;

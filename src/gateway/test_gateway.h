@@ -280,11 +280,17 @@ class TestGate {
             server_->start();
         });
     }
+    /// However a test ends, every call was settled or abandoned, once.
     ~TestGate() {
-        fs.release();
-        thread_.stop();
+        stop();
         server_.reset();
         gateway_.reset();
+        EXPECT_EQ(metrics.in_flight->value(), 0);
+        if (journal_ == nullptr) return;
+        EXPECT_EQ(journal_->stats().open_reservations, 0U);
+        journal_->close();
+        const Result<JournalSummary> summary = verify_journal(directory_.path());
+        EXPECT_TRUE(summary.ok() && summary->is_sound());
     }
     TestGate(const TestGate&) = delete;
     TestGate& operator=(const TestGate&) = delete;
@@ -297,6 +303,11 @@ class TestGate {
         RawSocket client = connect();
         EXPECT_TRUE(client.send(request));
         return read_answer(&client, request.starts_with("HEAD "));
+    }
+    /// Ends the loop, and with it every call under way.
+    void stop() {
+        fs.release();
+        thread_.stop();
     }
     /// Returns when everything that has reached the loop so far was handled.
     void settle() {

@@ -325,6 +325,44 @@ TEST(UnaryCallTest, a_cut_answer_is_a_502_while_nothing_has_gone_out_and_a_reset
     EXPECT_EQ(it.gate.records(4)[3], settled);
 }
 
+TEST(UnaryCallTest, pipelined_calls_are_answered_in_their_order) {
+    OneUpstream it;
+    const std::string mini = R"({"model":"gpt-4o-mini","messages":[]})";
+    RawSocket up = it.pass(chat() + chat(mini) + get("/v1/models/gpt-4o"));
+    up.send(json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&it.client).body, kChatReply);
+    EXPECT_EQ(read_request(&up).body, mini);
+    up.send(json_reply("{}", 400));
+    EXPECT_EQ(read_answer(&it.client).status, 400);
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    EXPECT_EQ(it.gate.records(),
+              (std::vector<std::string>{"reserved gpt-4o", std::string(kOk), "reserved gpt-4o-mini",
+                                        "settled upstream_error none 400 x1 east gpt-4o-mini"}));
+}
+
+TEST(UnaryCallTest, a_gate_that_stops_settles_what_reached_the_provider) {
+    OneUpstream it;
+    RawSocket up = it.pass(chat());
+    RawSocket streamed = it.gate.connect();
+    streamed.send(chat(kStreamBody));
+    RawSocket second = it.upstream.accept();
+    read_request(&second);
+    second.send(stream_head() + chunk(delta("one")));
+    streamed.read_until(chunk(delta("one")));
+    it.gate.stop();
+    const std::vector<std::string> records = it.gate.records();
+    EXPECT_EQ(records.size(), 4U);
+    EXPECT_EQ(std::ranges::count(records, "settled unreachable none 0 x1 east gpt-4o"), 1);
+    EXPECT_EQ(std::ranges::count(records,
+                                 "settled upstream_broken estimated 200 x1 east gpt-4o "
+                                 "input=8 output=1 stream"),
+              1);
+    EXPECT_EQ(it.client.read_to_end(), "");
+    EXPECT_TRUE(it.client.was_reset());
+    EXPECT_FALSE(streamed.read_to_end().ends_with("0\r\n\r\n"));
+    EXPECT_TRUE(streamed.was_reset());
+}
+
 TEST(UnaryCallTest, embeddings_completions_and_responses_are_metered_as_what_they_are) {
     OneUpstream it;
     struct Case {
