@@ -260,7 +260,8 @@ Task<void> Gateway::answer_models(Call* call, std::string_view id) {
     std::vector<std::string> names = call->snapshot->routes->model_names();
     if (call->snapshot->routes->has_wildcard()) {
         for (const ModelPrice& price : call->snapshot->catalogue->prices()) {
-            const bool is_current = !price.valid_to || *price.valid_to > call->started_at;
+            const bool is_current = price.valid_from <= call->started_at &&
+                                    (!price.valid_to || *price.valid_to > call->started_at);
             if (is_current && (price.provider.empty() || price.provider == "openai"))
                 names.push_back(price.model);
         }

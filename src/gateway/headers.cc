@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -40,6 +41,10 @@ constexpr FieldSet<13> kNotForClient({"alt-svc", "connection", "content-length",
                                       "server", "set-cookie", "trailer", "transfer-encoding",
                                       "upgrade", "x-request-id"});
 
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
 bool starts_with_lower(std::string_view name, std::string_view prefix) {
     return name.size() >= prefix.size() && (name[0] | 0x20) == prefix[0] &&
            equals_ignoring_case(name.substr(0, prefix.size()), prefix);
@@ -67,6 +72,47 @@ class LineCopier {
     std::string_view run_;
 };
 
+/// Is `name` among the tokens of a Connection header? What is named there is hop-by-hop too.
+bool is_named(std::string_view connection, std::string_view name) {
+    while (!connection.empty()) {
+        const std::size_t comma = std::min(connection.find(','), connection.size());
+        std::string_view token = connection.substr(0, comma);
+        connection.remove_prefix(std::min(comma + 1, connection.size()));
+        while (!token.empty() && (token.front() == ' ' || token.front() == '\t'))
+            token.remove_prefix(1);
+        while (!token.empty() && (token.back() == ' ' || token.back() == '\t'))
+            token.remove_suffix(1);
+        if (token.size() == name.size() &&
+            std::ranges::equal(token, name, [](char a, char b) { return lower(a) == lower(b); }))
+            return true;
+    }
+    return false;
+}
+
+bool is_connection(const HttpHead& head, const HttpHeader& header) {
+    static constexpr FieldName kConnection("connection");
+    return header.name_hash == kConnection.hash &&
+           equals_ignoring_case(head.name(header), kConnection.text);
+}
+
+bool is_named_by_connection(const HttpHead& head, std::string_view name) {
+    for (const HttpHeader& header : head.headers()) {
+        if (is_connection(head, header) && is_named(head.value(header), name)) return true;
+    }
+    return false;
+}
+
+/// Does a Connection header name more than what everybody says in it? Nearly never.
+bool names_headers(const HttpHead& head) {
+    for (const HttpHeader& header : head.headers()) {
+        if (!is_connection(head, header)) continue;
+        const std::string_view value = head.value(header);
+        if (!equals_ignoring_case(value, "keep-alive") && !equals_ignoring_case(value, "close"))
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 void write_upstream_head(const Call& call, const Deployment& deployment, std::uint64_t length,
@@ -76,8 +122,7 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
     out->append(head.method()).append(" ").append(deployment.url.path).append(call.upstream_path);
     if (!query.empty()) out->append("?").append(query);
     out->append(" HTTP/1.1\r\n").append(deployment.fixed_headers);
-    // What the client names in Connection is hop-by-hop too.
-    const std::string_view connection = head.find("connection");
+    const bool has_named = names_headers(head);
     bool has_encoding = false;
     {
         LineCopier copier(out);
@@ -88,7 +133,7 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
                 continue;
             }
             if (starts_with_lower(name, "x-tollgate-")) continue;
-            if (connection.size() > 10 && connection.find(name) != std::string_view::npos) continue;
+            if (has_named && is_named_by_connection(head, name)) continue;
             copier.add(head.line(header));
         }
     }
@@ -112,13 +157,14 @@ void write_upstream_head(const Call& call, const Deployment& deployment, std::ui
 
 bool append_reply_headers(const HttpHead& head, std::string* out) {
     static constexpr FieldName kDate("date");
+    const bool has_named = names_headers(head);
     bool has_date = false;
     LineCopier copier(out);
     for (const HttpHeader& header : head.headers()) {
         const std::string_view name = head.name(header);
         if (kNotForClient.contains(name, header.name_hash) ||
             starts_with_lower(name, "x-ratelimit-") || starts_with_lower(name, "x-tollgate-") ||
-            starts_with_lower(name, "cf-")) {
+            starts_with_lower(name, "cf-") || (has_named && is_named_by_connection(head, name))) {
             continue;
         }
         has_date =

@@ -161,8 +161,7 @@ UsageEvent Gateway::usage_event(const Call& call, UsageSource source) const {
     event.started_at = call.started_at;
     event.ended_at = shared_->clock->now();
     event.endpoint = call.endpoint;
-    event.tier =
-        call.reply.has_tier ? call.reply.tier : parse_service_tier(call.facts.service_tier);
+    event.tier = call.tier();
     event.source = source;
     event.outcome = call.outcome;
     event.http_status = static_cast<std::uint16_t>(call.upstream_status);
@@ -195,7 +194,7 @@ bool Gateway::find_price(Call* call, const UsageEvent& event) {
     if (call->price.price != nullptr) {
         const auto rated = rate(event.usage, *call->price.price, event.tier, event.region);
         if (rated.ok()) {
-            call->has_charge = true;
+            call->has_charge = call->reply.has_usage;
             call->charge = rated->total;
             call->charge_currency = rated->currency;
             return true;

@@ -1,3 +1,6 @@
+#include <functional>
+#include <list>
+
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
@@ -24,6 +27,25 @@ bool is_json(std::string_view content_type) {
 void hold(std::vector<std::string_view>* pieces, std::string* held) {
     for (const std::string_view piece : *pieces) held->append(piece);
     pieces->clear();
+}
+
+/// Gives the scanner all that one read brought. A piece in its own buffer lives until the next
+/// feed only, so it is copied to `kept` when there is one; pieces of the read itself stay.
+bool feed_all(StreamScanner* scanner, const std::vector<std::string_view>& raw,
+              std::vector<std::string_view>* pieces, std::list<std::string>* kept) {
+    kept->clear();
+    for (const std::string_view& bytes : raw) {
+        const std::size_t first = pieces->size();
+        if (!scanner->feed(bytes, pieces).ok()) return false;
+        if (&bytes == &raw.back()) break;
+        for (std::size_t i = first; i < pieces->size(); ++i) {
+            std::string_view& piece = (*pieces)[i];
+            const bool is_in_read = !std::less<>()(piece.data(), bytes.data()) &&
+                                    std::less<>()(piece.data(), bytes.data() + bytes.size());
+            if (!is_in_read) piece = kept->emplace_back(piece);
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -57,7 +79,8 @@ Task<void> Gateway::relay(Call* call) {
     } else {
         co_await relay_whole(call);
     }
-    if (call->upstream)
+    // An upstream that waits for the rest of a body would take the next request for it.
+    if (call->upstream && !call->is_body_unsent)
         call->snapshot->pools[call->deployment->index]->release(std::move(call->upstream));
     if (!call->is_client_gone) co_return;
     shared_->metrics->client_gone->add();
@@ -97,7 +120,7 @@ void Gateway::begin_whole(Call* call, WholeAnswer* answer, bool is_all) {
     using Framing = ServerExchange::Framing;
     const std::optional<std::uint64_t> length = call->upstream->head().content_length();
     const bool has_cost = is_all && !answer->has_no_body;
-    const bool has_length = has_cost || (length && !answer->has_no_body);
+    const bool has_length = has_cost || length;
     answer->has_begun = true;
     begin_answer(call, has_length ? Framing::content_length : Framing::chunked,
                  has_cost ? answer->held->size() : length.value_or(0), has_cost);
@@ -167,13 +190,12 @@ Task<void> Gateway::pump_stream(Call* call, std::string* last) {
     ClientConnection& upstream = *call->upstream;
     const std::int64_t idle_ns = call->snapshot->options->stream_idle_timeout_ms * 1'000'000;
     std::vector<std::string_view> raw, pieces;
+    std::list<std::string> kept;
     for (;;) {
         raw.clear();
         pieces.clear();
         Result<bool> more = co_await upstream.read_body(&raw, loop_->now_ns() + idle_ns);
-        bool is_broken = !more.ok();
-        for (const std::string_view bytes : raw)
-            is_broken = is_broken || !call->stream->feed(bytes, &pieces).ok();
+        const bool is_broken = !more.ok() || !feed_all(call->stream.get(), raw, &pieces, &kept);
         const bool is_ended = more.ok() && (!*more || upstream.is_message_complete());
         if (is_ended || is_broken) call->stream->finish(&pieces);
         if (call->is_client_gone) {
@@ -241,6 +263,9 @@ Task<void> Gateway::drain_upstream(Call* call, ReplyScanner* scanner) {
         raw.clear();
         ignored.clear();
         const Result<bool> more = co_await call->upstream->read_body(&raw, until);
+        // The news that the client has left may come after a write has told so already; it
+        // interrupts the read once more.
+        if (!more.ok() && more.error().code == ErrorCode::cancelled) continue;
         if (!more.ok()) break;
         for (const std::string_view bytes : raw) {
             if (scanner != nullptr)

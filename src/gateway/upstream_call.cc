@@ -19,6 +19,12 @@ bool is_stale_connection(const ClientConnection& connection, const Error& error)
            !connection.has_received();
 }
 
+/// May the request be sent again? A body that went by cannot, none at all can.
+bool is_repeatable(const Call& call) {
+    const HttpHead& head = call.exchange->request();
+    return call.is_inspected || (!head.is_chunked() && head.content_length().value_or(0) == 0);
+}
+
 /// May another deployment (or the same, again) do better? Asked before the first byte went to the
 /// client.
 bool is_worth_another_try(int status) {
@@ -44,6 +50,14 @@ std::uint64_t append_spliced(std::string_view body, const std::vector<Splice>& s
     return total;
 }
 
+/// The price belongs to the provider that served the call, which need not be the one asked first.
+void find_price_of_deployment(Call* call) {
+    if (call->price.price == nullptr) return;
+    const Result<Catalogue::Found> found = call->snapshot->catalogue->find(
+        call->facts.model, call->deployment->options.provider, call->started_at);
+    call->price = found.ok() ? *found : Catalogue::Found{};
+}
+
 }  // namespace
 
 Task<bool> Gateway::reach_upstream(Call* call) {
@@ -55,14 +69,18 @@ Task<bool> Gateway::reach_upstream(Call* call) {
     // A body that is streamed cannot be sent twice, and a single deployment is not asked again
     // after it has answered.
     const int attempts_max = call->is_inspected ? options.attempts_max : 1;
-    for (int tries = 0; tries < attempts_max + 1 && next < routes && call->attempts < attempts_max;
-         ++tries) {
+    while (next < routes && call->attempts < attempts_max) {
         const Route* route = &(*call->routes)[next];
         if (call->attempts > 0) shared_->metrics->upstream_retries->add();
         const Status status = co_await attempt(call, route, allow_reuse);
         if (status.ok()) {
             const bool has_other = next + 1 < routes && call->attempts < attempts_max;
-            if (!has_other || !is_worth_another_try(call->upstream_status)) co_return true;
+            // Nobody waits for a better answer when the client has left.
+            if (!has_other || call->is_client_gone ||
+                !is_worth_another_try(call->upstream_status)) {
+                if (next > 0) find_price_of_deployment(call);
+                co_return true;
+            }
             log_warn("upstream_failover", {{"id", call->id.text()},
                                            {"deployment", route->deployment->options.name},
                                            {"status", call->upstream_status}});
@@ -73,7 +91,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         }
         last = status.error();
         const bool was_stale =
-            call->upstream && call->is_inspected && is_stale_connection(*call->upstream, last);
+            call->upstream && is_repeatable(*call) && is_stale_connection(*call->upstream, last);
         call->upstream.reset();
         if (call->is_client_gone || last.code == ErrorCode::cancelled) break;
         if (was_stale && allow_reuse) {
@@ -133,6 +151,9 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
     const Deployment& deployment = *route->deployment;
     call->deployment = route->deployment;
     ++call->attempts;
+    // What the attempt before was told is not true of this one.
+    call->upstream_request_id.clear();
+    call->first_byte_ns = 0;
     shared_->metrics->upstream_attempts->add();
     const std::int64_t deadline_ns = loop_->now_ns() + options.first_byte_timeout_ms * 1'000'000;
 
@@ -146,9 +167,13 @@ Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) 
     pieces.emplace_back();
     std::uint64_t length = 0;
     if (call->is_inspected) {
-        call->splices = rewrite_request(call->kind, call->facts, call->body,
-                                        {.inject_usage = deployment.options.inject_usage,
-                                         .upstream_model = route->upstream_model});
+        // A model that stood in the path (engines/{model}) must be told in the body.
+        const bool is_told = !route->upstream_model.empty() || call->facts.model_value.is_set();
+        call->splices =
+            rewrite_request(call->kind, call->facts, call->body,
+                            {.inject_usage = deployment.options.inject_usage,
+                             .upstream_model = is_told ? std::string_view(route->upstream_model)
+                                                       : call->facts.model});
         length = append_spliced(call->body, call->splices, &pieces);
     }
     write_upstream_head(*call, deployment, length, &*head);
@@ -186,7 +211,10 @@ Task<Status> Gateway::upload(Call* call) {
     for (;;) {
         body.clear();
         Result<bool> more = co_await call->exchange->read_body(&body);
-        if (!more.ok()) co_return fail(std::move(more).error());
+        if (!more.ok()) {
+            call->is_client_gone = more.error().code == ErrorCode::io_error;
+            co_return fail(std::move(more).error());
+        }
         std::size_t size = 0;
         for (const std::string_view piece : body) size += piece.size();
         char line[24];
@@ -206,12 +234,18 @@ Task<Status> Gateway::upload(Call* call) {
             if (!sent.ok()) {
                 // The upstream may have answered early (413, 401) and stopped reading: its answer
                 // is what the client needs.
-                if (sent.error().code == ErrorCode::upstream_broken && upstream.has_pending_input())
-                    break;
-                co_return sent;
+                if (sent.error().code != ErrorCode::upstream_broken ||
+                    !upstream.has_pending_input())
+                    co_return sent;
+                call->is_body_unsent = true;
+                break;
             }
         }
-        if (!*more || upstream.has_pending_input()) break;
+        if (!*more) break;
+        if (upstream.has_pending_input()) {
+            call->is_body_unsent = true;
+            break;
+        }
     }
     co_return Status{};
 }

@@ -47,8 +47,8 @@ std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts,
                                     std::string_view body, const RewriteOptions& options) {
     std::vector<Splice> out;
     std::string added;  // members that go in front of the last brace
-    const bool wants_model =
-        !options.upstream_model.empty() && options.upstream_model != facts.model;
+    const bool wants_model = !options.upstream_model.empty() &&
+                             (options.upstream_model != facts.model || !facts.model_value.is_set());
     if (wants_model && facts.model_value.is_set()) {
         out.push_back(
             {facts.model_value.offset, facts.model_value.size, quoted(options.upstream_model)});

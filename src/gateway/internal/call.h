@@ -50,7 +50,8 @@ struct Call final : PeerGoneListener {
     std::unique_ptr<ClientConnection> upstream;
     int attempts = 0;
     bool has_reached_upstream =
-        false;  ///< a request was written to a connection: the provider may bill
+        false;                    ///< a request was written to a connection: the provider may bill
+    bool is_body_unsent = false;  ///< the upstream answered before all of the body was sent
     int upstream_status = 0;
     std::string upstream_request_id;
     std::int64_t first_byte_ns = 0;
@@ -79,6 +80,10 @@ struct Call final : PeerGoneListener {
 
     std::string_view id_view() const { return {id_text, sizeof id_text}; }
     std::string_view model() const { return facts.model; }
+    /// What decides the price: the tier the provider says it served, else the one asked for.
+    ServiceTier tier() const {
+        return reply.has_tier ? reply.tier : parse_service_tier(facts.service_tier);
+    }
     bool is_metered() const { return has_reservation; }
 };
 

@@ -66,6 +66,16 @@ class RawSocket {
             got.append(block, static_cast<std::size_t>(n));
         return got;
     }
+    /// Something, or the end of the stream, has arrived and was not read yet. Does not wait.
+    bool has_input() const {
+        pollfd poll{.fd = fd_, .events = POLLIN, .revents = 0};
+        return ::poll(&poll, 1, 0) == 1;
+    }
+    /// Sends as much as is taken without a wait; how much that was.
+    std::size_t send_some(std::string_view bytes) const {
+        const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
     /// How the stream ended, after a read that came to its end.
     bool was_reset() const { return was_reset_; }
     bool timed_out() const { return timed_out_; }
@@ -107,6 +117,11 @@ class RawListener {
     RawListener(const RawListener&) = delete;
     RawListener& operator=(const RawListener&) = delete;
     std::uint16_t port() const { return local_address(fd_).port(); }
+    /// A connection waits to be accepted.
+    bool has_waiting() const {
+        pollfd poll{.fd = fd_, .events = POLLIN, .revents = 0};
+        return ::poll(&poll, 1, 0) == 1;
+    }
     RawSocket accept() const {
         pollfd poll{.fd = fd_, .events = POLLIN, .revents = 0};
         TG_ASSERT(::poll(&poll, 1, 20'000) == 1);
