@@ -2,6 +2,7 @@
 
 #include "app/workers.h"
 #include "base/json_writer.h"
+#include "base/thread_name.h"
 #include "net/address.h"
 
 namespace tg {
@@ -33,6 +34,7 @@ Status AdminServer::start(const Config& config) {
     loop_ = std::make_unique<Loop>();
     server_ = std::make_unique<HttpServer>(loop_.get(), fd, std::move(options), this);
     thread_ = std::thread([this] {
+        set_thread_name("tg-admin");
         loop_->post([this] { server_->start(); });
         loop_->run();
     });

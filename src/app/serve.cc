@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/prices.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace tg {
 namespace {
@@ -46,7 +47,10 @@ Status Server::start() {
     if (config_.is_metering_on) TG_CHECK_OK(open_journal());
     TG_CHECK_OK(start_workers());
     register_metrics();
-    watcher_ = std::thread([this] { watch_store(); });
+    watcher_ = std::thread([this] {
+        set_thread_name("tg-watcher");
+        watch_store();
+    });
     log_info("started", {{"listen", workers_->address()},
                          {"admin", admin_->address()},
                          {"workers", config_.workers},

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 
+#include "base/thread_name.h"
 #include "net/address.h"
 
 namespace tg {
@@ -42,6 +43,7 @@ Status Workers::start(const Config& config, int count) {
     }
     for (const auto& worker : workers_) {
         worker->thread = std::thread([w = worker.get()] {
+            set_thread_name("tg-worker");
             w->loop.post([w] { w->server->start(); });
             w->loop.run();
         });

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "billing/internal/dimension_table.h"
 #include "billing/internal/event_rater.h"
 #include "billing/internal/settle_writer.h"
@@ -254,7 +255,10 @@ void Settler::Impl::follow() {
 void Settler::start(UsageJournal* journal) {
     impl_->journal = journal;
     impl_->is_stopping = false;
-    impl_->thread = std::thread([this] { impl_->follow(); });
+    impl_->thread = std::thread([this] {
+        set_thread_name("tg-settler");
+        impl_->follow();
+    });
 }
 
 void Settler::stop() {

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "metering/internal/journal.h"
 
 namespace tg {
@@ -84,8 +85,14 @@ Status Journal::start() {
         log_error("journal_allocation_failed", {{"reason", allocation_failure_}});
     }
     update_accepts();
-    commit_thread_ = std::thread([this] { commit_loop(); });
-    prepare_thread_ = std::thread([this] { prepare_loop(); });
+    commit_thread_ = std::thread([this] {
+        set_thread_name("tg-commit");
+        commit_loop();
+    });
+    prepare_thread_ = std::thread([this] {
+        set_thread_name("tg-segments");
+        prepare_loop();
+    });
     return {};
 }
 

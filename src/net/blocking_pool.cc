@@ -1,5 +1,7 @@
 #include "net/blocking_pool.h"
 
+#include "base/thread_name.h"
+
 namespace tg {
 
 BlockingPool::BlockingPool(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
@@ -26,6 +28,7 @@ bool BlockingPool::submit(std::function<void()> work) {
 }
 
 void BlockingPool::work_loop() {
+    set_thread_name("tg-blocking");
     for (;;) {
         std::function<void()> work;
         {
