@@ -21,6 +21,14 @@ function(tg_layer_deps name out)
   set(${out} ${targets} PARENT_SCOPE)
 endfunction()
 
+# tg_ship(TARGET): a program that is shipped or measured, linked with ThinLTO where the preset has it.
+function(tg_ship target)
+  if(TG_LTO)
+    target_link_options(${target} PRIVATE -flto=thin -ffat-lto-objects
+      -Wl,--thinlto-cache-dir=${CMAKE_BINARY_DIR}/thinlto-cache)
+  endif()
+endfunction()
+
 function(tg_pch target)
   if(TARGET tollgate_base AND NOT target STREQUAL "tollgate_base")
     target_precompile_headers(${target} REUSE_FROM tollgate_base)

@@ -1,5 +1,5 @@
 #pragma once
-#include <emmintrin.h>
+#include <immintrin.h>
 
 #include <bit>
 #include <cstddef>
@@ -70,6 +70,11 @@ inline JsonBlockReader::Classes JsonBlockReader::classify(const char* bytes) {
 
 /// Bit i becomes the parity of bits 0 to i: from quotes to what they enclose.
 inline std::uint64_t JsonBlockReader::prefix_xor(std::uint64_t bits) {
+#if defined(__PCLMUL__)
+    const __m128i ones = _mm_set1_epi8(static_cast<char>(0xff));
+    const __m128i word = _mm_set_epi64x(0, static_cast<long long>(bits));
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_clmulepi64_si128(word, ones, 0)));
+#endif
     for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
     return bits;
 }
