@@ -56,10 +56,10 @@ struct PacerTicket {
 /// The head of an answer, as far as limits go.
 struct PacerAnswer {
     int status = 200;
-    RateLimitReport report;
+    RateLimitReport report = {};
     /// Which meter a 429 names in its body (OpenAI: type "requests" or "tokens"); nullopt: not
     /// known.
-    std::optional<LimitMeter> refused_meter;
+    std::optional<LimitMeter> refused_meter = {};
     bool can_heal =
         true;  ///< false: insufficient_quota, spend limit reached: waiting does not help
 };

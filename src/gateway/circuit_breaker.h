@@ -18,8 +18,8 @@ enum class CallVerdict : std::uint8_t {
 
 /// How a call ended, as far as health goes.
 struct CallEnd {
-    int status = 0;                  ///< of the answer; 0: there was none
-    std::optional<ErrorCode> error;  ///< connecting, waiting, or in the middle of the answer
+    int status = 0;                       ///< of the answer; 0: there was none
+    std::optional<ErrorCode> error = {};  ///< connecting, waiting, or in the middle of the answer
 };
 /// An error decides before a status: a stream that was cut began with 200.
 CallVerdict verdict_of(const CallEnd& end);

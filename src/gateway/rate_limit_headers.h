@@ -25,9 +25,9 @@ struct MeterReport {
 /// All that an answer's headers told about limits; durations are relative to the `now` of reading.
 struct RateLimitReport {
     std::array<MeterReport, kLimitMeters> meters;
-    std::int64_t retry_after_ns = -1;   ///< Retry-After and its variants; at most kRetryAfterMaxNs
-    std::optional<bool> should_retry;   ///< x-should-retry, the server's last word
-    bool is_retry_after_in_ms = false;  ///< the exact form was seen, the rounded one is ignored
+    std::int64_t retry_after_ns = -1;  ///< Retry-After and its variants; at most kRetryAfterMaxNs
+    std::optional<bool> should_retry = {};  ///< x-should-retry, the server's last word
+    bool is_retry_after_in_ms = false;      ///< the exact form was seen, the rounded one is ignored
 
     MeterReport& of(LimitMeter meter) { return meters[static_cast<std::size_t>(meter)]; }
     const MeterReport& of(LimitMeter meter) const {
