@@ -199,8 +199,9 @@ PacerState AccountPacer::state(std::int64_t now_ns) {
     PacerState out;
     for (std::size_t i = 0; i < kLimitMeters; ++i) {
         PacerMeter& meter = meters_[i];
-        out.meters[i] = {meter.limit(now_ns), meter.share(now_ns), meter.used(now_ns),
-                         meter.excess(now_ns), meter.burst_s(now_ns)};
+        out.meters[i] = {
+            meter.limit(now_ns),  meter.share(now_ns),           meter.used(now_ns),
+            meter.excess(now_ns), meter.remaining_share(now_ns), meter.burst_s(now_ns)};
     }
     out.input_ratio = input_ratio_;
     out.in_flight = in_flight_;
@@ -208,6 +209,17 @@ PacerState AccountPacer::state(std::int64_t now_ns) {
     out.refusals = refusals_;
     out.is_exhausted = is_exhausted_ && blocked_until_ns_ > now_ns;
     return out;
+}
+
+double AccountPacer::remaining_share(std::int64_t now_ns) {
+    double least = blocked_until_ns_ > now_ns ? 0 : 1;
+    for (PacerMeter& meter : meters_) least = std::min(least, meter.remaining_share(now_ns));
+    if (options_.concurrency_max > 0) {
+        const double busy =
+            static_cast<double>(in_flight_) / static_cast<double>(options_.concurrency_max);
+        least = std::min(least, std::max(1 - busy, 0.0));
+    }
+    return least;
 }
 
 }  // namespace tg

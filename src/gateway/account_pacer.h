@@ -75,6 +75,7 @@ struct PacerMeterState {
     double share = 1;  ///< of what configuration and headers say
     std::int64_t used = 0;
     double excess = 0;  ///< counted by the provider beyond what we sent
+    double remaining_share = 1;
     double burst_s = 0;
 };
 struct PacerState {
@@ -111,6 +112,8 @@ class AccountPacer {
     void on_end(std::int64_t now_ns, PacerTicket* ticket, const PacerEnd& end);
 
     PacerState state(std::int64_t now_ns);
+    /// Of the limit that is used most, the part that is left now: for RouteOrder::remaining.
+    double remaining_share(std::int64_t now_ns);
 
   private:
     using Amounts = std::array<std::int64_t, kLimitMeters>;
@@ -158,6 +161,10 @@ class SharedAccountPacer {
     PacerState state(std::int64_t now_ns) {
         const std::lock_guard lock(mutex_);
         return pacer_.state(now_ns);
+    }
+    double remaining_share(std::int64_t now_ns) {
+        const std::lock_guard lock(mutex_);
+        return pacer_.remaining_share(now_ns);
     }
 
   private:

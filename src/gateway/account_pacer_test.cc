@@ -199,6 +199,34 @@ TEST(AccountPacer, SeesOtherConsumersAndForgetsThem) {
     EXPECT_LT(pacer.state(122 * kSecond).meters[0].excess, 5);
 }
 
+/// Four processes share an account: the headers tell of all, the configuration of one.
+TEST(AccountPacer, AShareOfAnAccountIsNotBlockedByTheOthers) {
+    AccountPacer pacer(requests_only(250));
+    auto ticket = pacer.take(kSecond, {});
+    pacer.on_answer(2 * kSecond, &*ticket, answer_of(200, 1'000, 309));
+    EXPECT_DOUBLE_EQ(pacer.state(2 * kSecond).meters[0].limit, 250);
+    EXPECT_NEAR(static_cast<double>(drive(&pacer, 2 * kSecond, 60 * kSecond).size()), 247, 2);
+    // But when the account is nearly empty, it is for all.
+    AccountPacer poor(requests_only(250));
+    ticket = poor.take(kSecond, {});
+    poor.on_answer(2 * kSecond, &*ticket, answer_of(200, 1'000, 50));
+    EXPECT_LT(drive(&poor, 2 * kSecond, 3 * kSecond).size(), 50U);
+}
+
+TEST(AccountPacer, RemainingShareIsOfTheTightestLimit) {
+    PacerOptions options = requests_only(1'000);
+    options.limits[1] = 10'000;
+    options.concurrency_max = 4;
+    AccountPacer pacer(options);
+    EXPECT_DOUBLE_EQ(pacer.remaining_share(0), 1);
+    auto ticket = pacer.take(0, {.total_tokens = 5'000});
+    EXPECT_NEAR(pacer.remaining_share(0), 0.5, 0.01);
+    EXPECT_TRUE(pacer.take(0, {}) && pacer.take(0, {}));
+    EXPECT_DOUBLE_EQ(pacer.remaining_share(0), 0.25);
+    pacer.on_answer(0, &*ticket, answer_of(429, -1, -1, kSecond));
+    EXPECT_DOUBLE_EQ(pacer.remaining_share(0), 0);
+}
+
 TEST(AccountPacer, AccountEmptiedByOthersIsTriedAgain) {
     AccountPacer pacer(requests_only(100));
     auto ticket = pacer.take(kSecond, {});
@@ -216,7 +244,7 @@ TEST(AccountPacer, BurstDepthFallsWhenThereWasHeadroom) {
     const PacerState state = pacer.state(2 * kSecond);
     EXPECT_DOUBLE_EQ(state.meters[0].burst_s, 18);
     EXPECT_DOUBLE_EQ(state.meters[0].share, 1);
-    EXPECT_NEAR(pacer.state(302 * kSecond).meters[0].burst_s, 24, 1e-9);
+    EXPECT_NEAR(pacer.state(1'802 * kSecond).meters[0].burst_s, 24, 1e-9);
 }
 
 TEST(AccountPacer, GivesBackWhatWasNotCounted) {

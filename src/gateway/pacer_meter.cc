@@ -23,10 +23,13 @@ constexpr std::int64_t kBacklogGoneNs = 5'000'000'000;
 // What may be sent at one moment while there is one, in seconds of the peak rate.
 constexpr double kBacklogPeakSeconds = 0.1;
 
-constexpr double kShareFall = 0.93, kShareFallUnexplained = 0.97, kShareMin = 0.05;
+// Where others use the account too, or count differently, a little more is left to them.
+constexpr double kDoubtOfExcess = 0.25, kDoubtMax = 0.01;
+
+constexpr double kShareFall = 0.93, kShareMin = 0.05, kAgainSeconds = 30;
 // Seconds from a fall until the share is back where it failed (CUBIC's K).
 constexpr double kShareBackSeconds = 90;
-constexpr double kBurstFall = 0.6, kBurstMinSeconds = 0.2, kBurstBackSeconds = 600;
+constexpr double kBurstFall = 0.6, kBurstMinSeconds = 0.2, kBurstBackSeconds = 3600;
 // A 429 below this part of the minute's limit speaks of a shorter period than the minute.
 constexpr double kMinuteIsFull = 0.8;
 
@@ -99,9 +102,21 @@ double PacerMeter::limit(std::int64_t now_ns) const {
     return base_limit(now_ns) * share(now_ns);
 }
 
+double PacerMeter::whole(double units) {
+    // Whole units; small limits are rounded up to them, so that 3 a minute are 3 and not 2.
+    constexpr double kSmall = 20;
+    return std::max(1.0, std::floor(units < kSmall ? units + 0.5 : units));
+}
+
 double PacerMeter::cap(std::int64_t now_ns) const {
-    // Rounded to whole units, so that a limit of 3 a minute is 3 and not 2.
-    return std::max(1.0, std::floor(limit(now_ns) * options_.target_share + 0.5));
+    return whole(limit(now_ns) * options_.target_share);
+}
+
+double PacerMeter::account_cap(std::int64_t now_ns) const {
+    if (told_target_ == 0) return cap(now_ns);
+    const double believed = told_limit(now_ns) * share(now_ns);
+    const double doubt = std::min(kDoubtOfExcess * excess(now_ns), kDoubtMax * believed);
+    return whole(believed * options_.target_share - doubt);
 }
 
 double PacerMeter::rate_per_ns(std::int64_t now_ns) const {
@@ -125,13 +140,20 @@ double PacerMeter::peak_factor() const {
 }
 
 std::int64_t PacerMeter::earliest_in_window(std::int64_t now_ns, double amount) {
-    const double room = cap(now_ns) - amount;
-    if (room <= 0) return window_.earliest_below(now_ns, 0);
+    const double own = cap(now_ns) - amount, account = account_cap(now_ns) - amount;
+    if (own <= 0 || account <= 0) return window_.earliest_below(now_ns, 0);
     const double others = excess(now_ns);
     // Where not even an empty window makes room, what others use must fade from our memory first.
-    const double fade_ns = others > room ? kExcessFadeNs * std::log(others / room) : 0;
-    const auto target = static_cast<std::int64_t>(std::max(room - others, 0.0));
+    const double fade_ns = others > account ? kExcessFadeNs * std::log(others / account) : 0;
+    const auto target = static_cast<std::int64_t>(std::clamp(account - others, 0.0, own));
     return std::max(later(now_ns, fade_ns), window_.earliest_below(now_ns, target));
+}
+
+double PacerMeter::remaining_share(std::int64_t now_ns) {
+    if (!is_limited()) return 1;
+    const double used = static_cast<double>(window_.used(now_ns));
+    const double own = cap(now_ns), left = account_cap(now_ns) - excess(now_ns) - used;
+    return std::clamp(std::min(own - used, left) / own, 0.0, 1.0);
 }
 
 std::int64_t PacerMeter::earliest(std::int64_t now_ns, std::int64_t amount) {
@@ -223,15 +245,16 @@ void PacerMeter::back_off(std::int64_t now_ns, std::int64_t sent_ns, const Meter
     // Calls that were under way when something fell say nothing new.
     if (sent_ns <= std::max(fell_at_ns_, burst_fell_at_ns_)) return;
     const bool is_minute_full = fill(now_ns, mark) >= kMinuteIsFull;
+    // After a refusal there is no burst for a while, so a second one soon is not about bursts.
+    const bool is_again =
+        burst_fell_at_ns_ >= 0 && seconds_since(burst_fell_at_ns_, now_ns) < kAgainSeconds;
     if (!is_minute_full || has_headroom_told) {
         burst_low_s_ = std::max(kBurstMinSeconds, burst_s(now_ns) * kBurstFall);
         burst_fell_at_ns_ = now_ns;
+        if (has_headroom_told || !is_again) return;
     }
-    if (has_headroom_told) return;
-    const double before = share(now_ns);
-    share_top_ = before;
-    share_low_ =
-        std::max(kShareMin, before * (is_minute_full ? kShareFall : kShareFallUnexplained));
+    share_top_ = share(now_ns);
+    share_low_ = std::max(kShareMin, share_top_ * kShareFall);
     fell_at_ns_ = now_ns;
 }
 

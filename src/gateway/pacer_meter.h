@@ -42,10 +42,13 @@ struct MeterMark {
 /// - `limit - remaining` is the provider's use of the minute. What it exceeds our window by belongs
 ///   to other consumers, to the provider's own way of counting, or to a process before us: it is
 ///   added to the window as `excess`, quickly upwards, slowly downwards, fading without news. A
-///   provider that keeps a bucket tells less than the window holds, and nothing is learned.
-/// - A 429 that headers do not explain lowers our share of the limit by 7 %, and the burst depth
-///   where the minute was not nearly full. The share climbs back on CUBIC's curve (RFC 9438 section
-///   4.2): flat around the level that failed, then steeper.
+///   provider that keeps a bucket tells less than the window holds, and nothing is learned. The sum
+///   is held below what the headers say the account has, our window below our own limit too: what
+///   is configured may be one process's share.
+/// - A 429 that headers do not explain lowers the burst depth by 40 % where the minute was not
+/// nearly
+///   full, else, and when it comes again soon, our share of the limit by 7 %. The share climbs back
+///   on CUBIC's curve (RFC 9438 section 4.2): flat around the level that failed, then steeper.
 /// - After a 429 sending resumes at the limit's rate, without a burst.
 /// - While more is waiting than the minute holds, the peak rate is catch_up_factor: else the burst
 ///   that filled the window would return every minute, as soon as it leaves it.
@@ -83,6 +86,8 @@ class PacerMeter {
     double fill(std::int64_t now_ns, const MeterMark& mark) const;
     std::int64_t used(std::int64_t now_ns) { return window_.used(now_ns); }
     double excess(std::int64_t now_ns) const;
+    /// Of the limit, what could be sent now as far as the minute goes.
+    double remaining_share(std::int64_t now_ns);
     double share(std::int64_t now_ns) const;
     double burst_s(std::int64_t now_ns) const;
 
@@ -92,6 +97,9 @@ class PacerMeter {
     double told_limit(std::int64_t now_ns) const;
     /// What the window may hold, in units.
     double cap(std::int64_t now_ns) const;
+    /// What it may hold together with what others use of the same account.
+    double account_cap(std::int64_t now_ns) const;
+    static double whole(double units);
     double rate_per_ns(std::int64_t now_ns) const;
     double peak_factor() const;
     std::int64_t earliest_in_window(std::int64_t now_ns, double amount);

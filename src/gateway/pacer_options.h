@@ -31,8 +31,8 @@ struct PacerOptions {
 
     /// The provider counts a request at some moment between our send and its first byte. The window
     /// is held longer by the usual difference between the fastest and the slowest of these.
-    std::int64_t count_jitter_ms = 250;
-    double target_share = 0.99;  ///< of the believed limit that is used; the rest pays for doubt
+    std::int64_t count_jitter_ms = 150;
+    double target_share = 0.992;  ///< of the believed limit that is used; the rest pays for doubt
 
     /// The provider gives back, when the call ends, what output was reserved and not used.
     /// Anthropic: OTPM is "adjusted at the end"; OpenAI does not.

@@ -29,7 +29,7 @@ constexpr Load kManyRequests, kManyTokens{.input_mean = 1'500, .output_reserved 
 
 struct Bar {
     double refused_max = 0.001, utilisation_min = 0.97;
-    std::int64_t seconds = 600;
+    std::int64_t seconds = 420;
 };
 
 void check(const std::string& name, const TestUpstreamSpec& spec, const Load& load,
@@ -79,10 +79,10 @@ TEST(PacerProperty, WithoutDrift) {
 /// A provider that keeps a shallower bucket than was believed is learned by a few 429s.
 TEST(PacerProperty, ShallowBucket) {
     check("bucket: 10 s deep", {.counting = Counting::bucket, .bucket_depth_s = 10}, kManyTokens,
-          {.refused_max = 0.002});
+          {.refused_max = 0.0025});
     TestUpstreamSpec silent{.counting = Counting::bucket, .bucket_depth_s = 10};
     silent.tells_limits = silent.tells_retry_after = false;
-    check("bucket: 10 s deep, tells nothing", silent, kManyTokens, {.refused_max = 0.002});
+    check("bucket: 10 s deep, tells nothing", silent, kManyTokens, {.refused_max = 0.0025});
 }
 
 /// The queue is endless for a while, then empty, again and again: bursts at all phases.
