@@ -139,21 +139,28 @@ double PacerMeter::peak_factor() const {
                           : options_.peak_factor;
 }
 
-std::int64_t PacerMeter::earliest_in_window(std::int64_t now_ns, double amount) {
+std::int64_t PacerMeter::used(std::int64_t now_ns) {
+    if (!is_bucket()) return window_.used(now_ns);
+    return static_cast<std::int64_t>(std::ceil(burst_.at(now_ns, rate_per_ns(now_ns))));
+}
+
+std::int64_t PacerMeter::earliest_in_minute(std::int64_t now_ns, double amount) {
     const double own = cap(now_ns) - amount, account = account_cap(now_ns) - amount;
-    if (own <= 0 || account <= 0) return window_.earliest_below(now_ns, 0);
-    const double others = excess(now_ns);
-    // Where not even an empty window makes room, what others use must fade from our memory first.
+    const double others = own > 0 && account > 0 ? excess(now_ns) : 0;
+    // Where not even an empty minute makes room, what others use must fade from our memory first.
     const double fade_ns = others > account ? kExcessFadeNs * std::log(others / account) : 0;
-    const auto target = static_cast<std::int64_t>(std::clamp(account - others, 0.0, own));
-    return std::max(later(now_ns, fade_ns), window_.earliest_below(now_ns, target));
+    const double target = std::max(std::min(account - others, own), 0.0);
+    const std::int64_t free =
+        is_bucket() ? burst_.earliest(now_ns, 0, target, rate_per_ns(now_ns))
+                    : window_.earliest_below(now_ns, static_cast<std::int64_t>(target));
+    return std::max(later(now_ns, fade_ns), free);
 }
 
 double PacerMeter::remaining_share(std::int64_t now_ns) {
     if (!is_limited()) return 1;
-    const double used = static_cast<double>(window_.used(now_ns));
-    const double own = cap(now_ns), left = account_cap(now_ns) - excess(now_ns) - used;
-    return std::clamp(std::min(own - used, left) / own, 0.0, 1.0);
+    const double taken = static_cast<double>(used(now_ns));
+    const double own = cap(now_ns), left = account_cap(now_ns) - excess(now_ns) - taken;
+    return std::clamp(std::min(own - taken, left) / own, 0.0, 1.0);
 }
 
 std::int64_t PacerMeter::earliest(std::int64_t now_ns, std::int64_t amount) {
@@ -163,9 +170,9 @@ std::int64_t PacerMeter::earliest(std::int64_t now_ns, std::int64_t amount) {
     const auto size = static_cast<double>(amount);
     const double per_ns = rate_per_ns(now_ns), per_second = per_ns * kSecondNs;
     const double depth_s = burst_s(now_ns);
-    const std::int64_t in_minute = earliest_in_window(now_ns, size);
+    const std::int64_t in_minute = earliest_in_minute(now_ns, size);
     const std::int64_t in_burst = burst_.earliest(now_ns, size, depth_s * per_second, per_ns);
-    if (in_minute > std::max(in_burst, now_ns)) is_backlogged_ = true;
+    if (!is_bucket() && in_minute > std::max(in_burst, now_ns)) is_backlogged_ = true;
     const double factor = peak_factor();
     const double peak_s = factor * (is_backlogged_ ? kBacklogPeakSeconds : 1.0);
     const std::int64_t in_peak =
@@ -180,12 +187,15 @@ MeterMark PacerMeter::take(std::int64_t now_ns, std::int64_t amount) {
     if (amount == 0) return mark;
     mark.amount = amount;
     mark.slot = window_.add(now_ns, amount);
-    mark.used_after = window_.used(now_ns);
     // Without a limit nothing drains; one that is told later begins with an empty bucket.
-    if (!is_limited()) return mark;
+    if (!is_limited()) {
+        mark.used_after = is_bucket() ? 0 : used(now_ns);
+        return mark;
+    }
     const double per_ns = rate_per_ns(now_ns);
     burst_.add(now_ns, static_cast<double>(amount), per_ns);
     peak_.add(now_ns, static_cast<double>(amount), per_ns * peak_factor());
+    mark.used_after = used(now_ns);
     return mark;
 }
 

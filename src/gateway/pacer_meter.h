@@ -29,13 +29,15 @@ class LeakyLevel {
 struct MeterMark {
     std::int64_t amount = 0;
     std::int64_t slot = 0;
-    std::int64_t used_after = 0;  ///< the window when it was sent, itself included
+    std::int64_t used_after =
+        0;  ///< what the provider should count with it; see PacerMeter::used()
 };
 
 /// One per-minute limit of one account: what may be sent when, and what is believed of the limit.
 ///
 /// Three conditions hold at once, and each is monotone in time, so the earliest start is their
-/// latest: the minute (window + what others use), the bucket (burst_s deep), the peak rate.
+/// latest: the minute (window + what others use; with PacerCounting::bucket: level + what others
+/// use), the burst (a bucket of burst_s), the peak rate.
 ///
 /// Learning:
 /// - The limit told by headers lowers the limit at once; a higher one is climbed at 1 % a second.
@@ -84,7 +86,9 @@ class PacerMeter {
     void drain_from(std::int64_t until_ns, std::int64_t now_ns);
 
     double fill(std::int64_t now_ns, const MeterMark& mark) const;
-    std::int64_t used(std::int64_t now_ns) { return window_.used(now_ns); }
+    /// What the provider should count as used now, by what we sent: of the window, or of the
+    /// bucket.
+    std::int64_t used(std::int64_t now_ns);
     double excess(std::int64_t now_ns) const;
     /// Of the limit, what could be sent now as far as the minute goes.
     double remaining_share(std::int64_t now_ns);
@@ -102,7 +106,8 @@ class PacerMeter {
     static double whole(double units);
     double rate_per_ns(std::int64_t now_ns) const;
     double peak_factor() const;
-    std::int64_t earliest_in_window(std::int64_t now_ns, double amount);
+    std::int64_t earliest_in_minute(std::int64_t now_ns, double amount);
+    bool is_bucket() const { return options_.counting == PacerCounting::bucket; }
 
     const PacerOptions options_;
     std::int64_t configured_;

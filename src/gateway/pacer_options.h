@@ -9,6 +9,14 @@ namespace tg {
 /// Limits of an account per minute, by LimitMeter; 0: not limited, or not known yet.
 using MinuteLimits = std::array<std::int64_t, kLimitMeters>;
 
+/// What is assumed of the provider's way to count a minute.
+enum class PacerCounting : std::uint8_t {
+    both,    ///< not known: never more than the limit in any 60 s, nor than a bucket holds
+    bucket,  ///< a bucket that holds a minute's limit and refills continuously: up to two minutes'
+             ///< limits in the first minute after a pause. Anthropic documents "the token bucket
+             ///< algorithm" (Rate limits); OpenAI's x-ratelimit-reset behaves like one.
+};
+
 /// How one upstream account is paced.
 struct PacerOptions {
     /// What the account is allowed, or our share of it. The provider's headers lower it; they never
@@ -16,6 +24,7 @@ struct PacerOptions {
     MinuteLimits limits{};
     std::int64_t concurrency_max = 0;  ///< calls under way at once; 0: not limited
 
+    PacerCounting counting = PacerCounting::both;
     /// Depth of the token bucket that we believe in, as seconds of the limit: how much may be sent
     /// at once after a pause. Learned downwards from 429s, so a hopeful value costs a few. Azure
     /// counts over "typically 1 or 10 seconds" (Microsoft, Azure OpenAI quota management), OpenAI

@@ -27,15 +27,23 @@ struct Load {
 };
 constexpr Load kManyRequests, kManyTokens{.input_mean = 1'500, .output_reserved = 500};
 
+/// As an owner configures a provider that is known to keep a full minute's bucket.
+enum class Told : std::uint8_t { nothing, bucket };
+
 struct Bar {
     double refused_max = 0.001, utilisation_min = 0.97;
     std::int64_t seconds = 420;
 };
 
-void check(const std::string& name, const TestUpstreamSpec& spec, const Load& load,
-           const Bar& bar) {
+void check(const std::string& name, const TestUpstreamSpec& spec, const Load& load, const Bar& bar,
+           Told told = Told::nothing) {
     for (const std::uint64_t seed : {1, 2}) {
-        TestSaturation saturation(spec, options_for(spec), seed);
+        PacerOptions options = options_for(spec);
+        if (told == Told::bucket) {
+            options.counting = PacerCounting::bucket;
+            options.burst_s = 60;
+        }
+        TestSaturation saturation(spec, options, seed);
         saturation.input_mean = load.input_mean;
         saturation.output_reserved = load.output_reserved;
         saturation.busy_s = load.busy_s;
@@ -118,6 +126,25 @@ TEST(PacerProperty, WithDrift) {
         check(with(counting, "+5 %, other 4 %, cut, tokens"), spec, kManyTokens, bar);
         check(with(counting, "+5 %, other 4 %, cut, requests"), spec, kManyRequests, bar);
     }
+}
+
+/// A provider known to keep a bucket: all of it is used. One that keeps a window after all refuses
+/// some, and the headers hold the pacer back.
+TEST(PacerProperty, KnownBucket) {
+    TestUpstreamSpec spec{.counting = Counting::bucket};
+    check("known bucket", spec, kManyTokens, {}, Told::bucket);
+    Load pulses = kManyRequests;
+    pulses.idle_s = 45;
+    check("known bucket: 20 s of 65", spec, pulses, {.utilisation_min = 0.9}, Told::bucket);
+    spec.drift = 1.05;
+    spec.other_share = 0.04;
+    spec.cut_to = 0.85;
+    spec.cut_from_s = 400;
+    spec.cut_until_s = 700;
+    check("known bucket: +5 %, other 4 %, cut", spec, kManyTokens,
+          {.refused_max = 0.002, .seconds = 1'200}, Told::bucket);
+    check("wrongly known bucket", {.counting = Counting::window}, kManyTokens,
+          {.refused_max = 0.04, .utilisation_min = 0.93}, Told::bucket);
 }
 
 /// Nothing but 429s tells of the cut.
