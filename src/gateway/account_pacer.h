@@ -13,7 +13,8 @@ namespace tg {
 /// What a provider counts for one call when it arrives, in its own terms:
 /// - OpenAI: total = max(prompt, max_tokens). Source: OpenAI, Rate limits guide, "max_tokens".
 /// - Azure: total = prompt + max_tokens x best_of (Microsoft, Azure OpenAI quota management).
-/// - Anthropic: input without what is read from its cache, output = max_tokens; no total.
+/// - Anthropic: input without what is read from its cache (a few older models count that too),
+///   output = max_tokens; no total. Source: docs.anthropic.com, api/rate-limits, read 2026-11-25.
 /// 0 where the provider has no such limit.
 struct PacerCost {
     std::int64_t requests = 1;

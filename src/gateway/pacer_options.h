@@ -44,7 +44,8 @@ struct PacerOptions {
     double target_share = 0.992;  ///< of the believed limit that is used; the rest pays for doubt
 
     /// The provider gives back, when the call ends, what output was reserved and not used.
-    /// Anthropic: OTPM is "adjusted at the end"; OpenAI does not.
+    /// Anthropic does: OTPM is estimated from max_tokens and adjusted at the end
+    /// (docs.anthropic.com, api/rate-limits, read 2026-11-25); OpenAI does not.
     bool refunds_output = false;
     /// Bounds of the learned ratio between the provider's count of input tokens and ours. The lower
     /// one is 1 unless the estimate is known to be too high.
