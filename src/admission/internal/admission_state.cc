@@ -1,0 +1,253 @@
+// Levels, taking and giving back. See AdmissionState.
+#include "admission/internal/admission_state.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tg::admission_internal {
+namespace {
+
+std::int64_t cut(std::int64_t amount) {
+    TG_ASSERT(amount >= 0);
+    return std::min(amount, kAmountMax);
+}
+
+Amounts cut(const Amounts& amounts) {
+    return {cut(amounts.requests), cut(amounts.input_tokens), cut(amounts.output_tokens)};
+}
+
+/// The largest wait that is kept apart from "for ever".
+constexpr std::int64_t kWaitMaxUs = std::int64_t{1} << 50;
+
+}  // namespace
+
+AdmissionState::AdmissionState(const AdmissionOptions& options_in)
+    : options(options_in),
+      queue(&slots, options_in),
+      granularity_us_(options_in.granularity_us),
+      span_((options_in.window_us + options_in.granularity_us - 1) / options_in.granularity_us) {
+    TG_ASSERT(granularity_us_ > 0 && span_ > 0 && options.appointment_grace_us >= 0);
+}
+
+void AdmissionState::advance(std::int64_t now_us) {
+    if (now_us <= now_us_) return;
+    now_us_ = now_us;
+    tick_ = now_us / granularity_us_;
+}
+
+LevelHandle AdmissionState::intern(LevelId id, const Limits& limits) {
+    const auto [at, is_new] = level_of_.try_emplace(id, 0);
+    if (!is_new) return LevelHandle(at->second + 1);
+    std::uint32_t index = 0;
+    if (forgotten_.empty()) {
+        index = static_cast<std::uint32_t>(levels_.size());
+        levels_.emplace_back(id, limits);
+    } else {
+        index = forgotten_.back();
+        forgotten_.pop_back();
+        levels_[index] = Level(id, limits);
+    }
+    at->second = index;
+    return LevelHandle(index + 1);
+}
+
+bool AdmissionState::forget(std::uint32_t index) {
+    Level& level = levels_[index];
+    level.expire(tick_, span_);
+    level.drop_idle_line();
+    // A history that has storage is in the list of active levels; it leaves it within a window.
+    if (level.in_flight() != 0 || level.line() != nullptr || level.window().has_storage())
+        return false;
+    level_of_.erase(level.id());
+    level.is_forgotten = true;
+    forgotten_.push_back(index);
+    return true;
+}
+
+std::uint32_t AdmissionState::index_of(LevelHandle handle) const {
+    const std::uint32_t index = handle.get() - 1;
+    TG_ASSERT(index < levels_.size() && !levels_[index].is_forgotten);
+    return index;
+}
+
+void AdmissionState::free_idle_history(std::uint32_t levels_max) {
+    while (levels_max-- != 0 && first_active_ != kNoLevel) {
+        const std::uint32_t index = first_active_;
+        Level& level = levels_[index];
+        if (tick_ - level.active_since_tick <= span_) return;
+        first_active_ = level.next_active;
+        if (first_active_ == kNoLevel) last_active_ = kNoLevel;
+        level.expire(tick_, span_);
+        if (level.window().is_empty()) {
+            level.window().free_storage();
+            level.drop_idle_line();
+            continue;
+        }
+        level.active_since_tick = level.window().last_tick();
+        level.next_active = kNoLevel;
+        (last_active_ == kNoLevel ? first_active_ : levels_[last_active_].next_active) = index;
+        last_active_ = index;
+    }
+}
+
+Block AdmissionState::first_block(std::span<const std::uint32_t> levels,
+                                  const Amounts& amounts) const {
+    for (const std::uint32_t at : levels)
+        if (const auto kind = levels_[at].blocks(amounts, tick_, span_)) return {at, *kind};
+    return {};
+}
+
+Block AdmissionState::never_allowed(const Slot& slot) const {
+    for (const std::uint32_t at : slot.level_span())
+        if (const auto kind = levels_[at].never_allows(slot.amounts)) return {at, *kind};
+    return {};
+}
+
+std::uint32_t AdmissionState::fill_slot(const AdmissionRequest& request) {
+    TG_ASSERT(request.levels.size() <= kLevelsMax);
+    const std::uint32_t index = slots.acquire();
+    Slot& slot = slots[index];
+    slot.level_count = static_cast<std::uint8_t>(request.levels.size());
+    for (std::size_t i = 0; i < request.levels.size(); ++i) {
+        slot.levels[i] = index_of(request.levels[i]);
+        for (std::size_t j = 0; j < i; ++j) TG_ASSERT(slot.levels[j] != slot.levels[i]);
+    }
+    slot.amounts = cut(request.amounts);
+    slot.arrived_us = now_us_;
+    slot.deadline_us = now_us_ + std::clamp<std::int64_t>(request.max_wait_us, 0, kWaitMaxUs);
+    slot.context = request.context;
+    return index;
+}
+
+void AdmissionState::take(std::uint32_t index) {
+    Slot& slot = slots[index];
+    slot.state = Slot::State::admitted;
+    slot.taken_tick = tick_;
+    slot.taken_us = now_us_;
+    for (std::size_t i = 0; i < slot.level_count; ++i) {
+        const std::uint32_t at = slot.levels[i];
+        Level& level = levels_[at];
+        if (!level.window().has_storage()) {
+            level.active_since_tick = tick_;
+            level.next_active = kNoLevel;
+            (last_active_ == kNoLevel ? first_active_ : levels_[last_active_].next_active) = at;
+            last_active_ = at;
+        }
+        slot.sequences[i] = level.take(slot.amounts, tick_, span_);
+    }
+    ++counts.admitted;
+    ++counts.in_flight;
+}
+
+Decision AdmissionState::admitted(std::uint32_t index) {
+    return {.verdict = Verdict::admitted, .ticket = slots.ticket(index)};
+}
+
+Decision AdmissionState::reserve(const AdmissionRequest& request) {
+    free_idle_history(2);
+    const std::uint32_t index = fill_slot(request);
+    Slot& slot = slots[index];
+    bool has_line = false;
+    for (const std::uint32_t at : slot.level_span()) {
+        expire(at);
+        const LevelLine* line = levels_[at].line();
+        has_line = has_line || (line != nullptr && !line->parked.empty());
+    }
+    if (counts.appointments != 0 && claim(request, slot)) {
+        if (!first_block(slot.level_span(), slot.amounts)) {
+            take(index);
+            ++counts.appointments_kept;
+            drain();
+            return admitted(index);
+        }
+        ++counts.appointments_late;
+        return reserve_in_line(request, index, true);
+    }
+    if (!has_line && !first_block(slot.level_span(), slot.amounts)) {
+        take(index);
+        return admitted(index);
+    }
+    return reserve_in_line(request, index, false);
+}
+
+Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::uint32_t index,
+                                         bool is_claim) {
+    Slot& slot = slots[index];
+    if (const Block never = never_allowed(slot))
+        return refuse_now(request, index, RefusalReason::too_large, never, {});
+    Flow& flow = queue.flow_for(request);
+    const Expectation expected = expectation(slot, flow);
+    const bool is_behind = flow.count != 0;
+    const bool is_full = queue.waiting() >= options.queue_max ||
+                         queue.waiting_of(request.customer) >= options.queue_customer_max;
+    const bool is_no_use = is_behind && now_us_ + expected.wait_us > slot.deadline_us;
+    if (!is_claim && (is_full || is_no_use)) {
+        Block block = first_block(slot.level_span(), slot.amounts);
+        if (!block && is_behind)  // there is room, but others come first
+            block = {slots[flow.head].blocked_level, slots[flow.head].blocked_kind};
+        if (!block) block.level = slot.levels[0];
+        const RefusalReason reason = is_full ? RefusalReason::queue_full : RefusalReason::limit;
+        return refuse_now(request, index, reason, block, expected);
+    }
+    if (is_claim && flow.place == Flow::Place::parked) unpark(flow);
+    join(flow, index, is_claim);
+    slot.is_claim = is_claim;
+    if (flow.head != index) return queued(index, expected);
+
+    if (is_claim) book(index, tick_);  // nobody in the line may take what is due to it
+    current_ = index;
+    current_refusal_.reset();
+    for (const std::uint32_t at : slot.level_span()) touch(at);
+    queue.make_ready(flow);
+    drain();
+    current_ = kNoSlot;
+    if (current_refusal_) return {.verdict = Verdict::refused, .refusal = *current_refusal_};
+    if (slot.state == Slot::State::admitted) return admitted(index);
+    return queued(index, expected);
+}
+
+Decision AdmissionState::queued(std::uint32_t index, const Expectation& expected) {
+    deadlines_.push({slots[index].deadline_us, index, slots[index].generation});
+    return {.verdict = Verdict::queued,
+            .ticket = slots.ticket(index),
+            .position = expected.position,
+            .expected_wait_us = expected.wait_us};
+}
+
+/// Refuses a request that has not joined the line.
+Decision AdmissionState::refuse_now(const AdmissionRequest& request, std::uint32_t index,
+                                    RefusalReason reason, Block block,
+                                    const Expectation& expected) {
+    const Refusal refusal =
+        make_refusal(slots[index], reason, block, expected, request.customer, request.flow);
+    slots.free(index);
+    ++counts.refused;
+    if (!touched_.empty()) drain();
+    return {.verdict = Verdict::refused, .refusal = refusal};
+}
+
+Slot& AdmissionState::admitted_slot(Ticket ticket) {
+    TG_ASSERT(slots.is_alive(ticket));
+    Slot& slot = slots[ticket.index];
+    TG_ASSERT(slot.state == Slot::State::admitted);
+    return slot;
+}
+
+void AdmissionState::end_admitted(Ticket ticket, const Amounts& actual, bool was_sent) {
+    const Slot& slot = admitted_slot(ticket);
+    const Amounts used = cut(actual);
+    const std::int64_t held_ticks = (now_us_ - slot.taken_us) / granularity_us_;
+    for (std::size_t i = 0; i < slot.level_count; ++i) {
+        Level& level = levels_[slot.levels[i]];
+        level.expire(tick_, span_);
+        level.give_back(slot.sequences[i], slot.taken_tick, slot.amounts, used, tick_, span_);
+        if (was_sent) level.learn(slot.amounts, used, held_ticks);
+        touch(slot.levels[i]);
+    }
+    slots.free(ticket.index);
+    --counts.in_flight;
+    if (!touched_.empty()) drain();
+}
+
+}  // namespace tg::admission_internal
