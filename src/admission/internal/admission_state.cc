@@ -154,25 +154,17 @@ Decision AdmissionState::reserve(const AdmissionRequest& request) {
         const LevelLine* line = levels_[at].line();
         has_line = has_line || (line != nullptr && !line->parked.empty());
     }
-    if (counts.appointments != 0 && claim(request, slot)) {
-        if (!first_block(slot.level_span(), slot.amounts)) {
-            take(index);
-            ++counts.appointments_kept;
-            drain();
-            return admitted(index);
-        }
-        ++counts.appointments_late;
-        return reserve_in_line(request, index, true);
-    }
     if (!has_line && !first_block(slot.level_span(), slot.amounts)) {
         take(index);
         return admitted(index);
     }
-    return reserve_in_line(request, index, false);
+    if (counts.appointments != 0)
+        if (const std::uint32_t made = find_appointment(request, slot); made != kNoSlot)
+            return claim(request, made, index);
+    return reserve_in_line(request, index);
 }
 
-Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::uint32_t index,
-                                         bool is_claim) {
+Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::uint32_t index) {
     Slot& slot = slots[index];
     if (const Block never = never_allowed(slot))
         return refuse_now(request, index, RefusalReason::too_large, never, {});
@@ -181,8 +173,7 @@ Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::u
     const bool is_behind = flow.count != 0;
     const bool is_full = queue.waiting() >= options.queue_max ||
                          queue.waiting_of(request.customer) >= options.queue_customer_max;
-    const bool is_no_use = is_behind && now_us_ + expected.wait_us > slot.deadline_us;
-    if (!is_claim && (is_full || is_no_use)) {
+    if (is_full || (is_behind && now_us_ + expected.wait_us > slot.deadline_us)) {
         Block block = first_block(slot.level_span(), slot.amounts);
         if (!block && is_behind)  // there is room, but others come first
             block = {slots[flow.head].blocked_level, slots[flow.head].blocked_kind};
@@ -190,20 +181,22 @@ Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::u
         const RefusalReason reason = is_full ? RefusalReason::queue_full : RefusalReason::limit;
         return refuse_now(request, index, reason, block, expected);
     }
-    if (is_claim && flow.place == Flow::Place::parked) unpark(flow);
-    join(flow, index, is_claim);
-    slot.is_claim = is_claim;
-    if (flow.head != index) return queued(index, expected);
+    join(flow, index, false);
+    if (is_behind) return queued(index, expected);
+    for (const std::uint32_t at : slot.level_span()) touch(at);
+    return stand_in_line(flow, index, expected);
+}
 
-    if (is_claim) book(index, tick_);  // nobody in the line may take what is due to it
+/// Lets the request at the head of its flow, which is idle, and the lines it touched have their try.
+Decision AdmissionState::stand_in_line(Flow& flow, std::uint32_t index,
+                                       const Expectation& expected) {
     current_ = index;
     current_refusal_.reset();
-    for (const std::uint32_t at : slot.level_span()) touch(at);
     queue.make_ready(flow);
     drain();
     current_ = kNoSlot;
     if (current_refusal_) return {.verdict = Verdict::refused, .refusal = *current_refusal_};
-    if (slot.state == Slot::State::admitted) return admitted(index);
+    if (slots[index].state == Slot::State::admitted) return admitted(index);
     return queued(index, expected);
 }
 

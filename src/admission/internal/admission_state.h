@@ -100,7 +100,8 @@ class AdmissionState {
     std::uint32_t fill_slot(const AdmissionRequest& request);
     void take(std::uint32_t index);
     Decision admitted(std::uint32_t index);
-    Decision reserve_in_line(const AdmissionRequest& request, std::uint32_t index, bool is_claim);
+    Decision reserve_in_line(const AdmissionRequest& request, std::uint32_t index);
+    Decision stand_in_line(Flow& flow, std::uint32_t index, const Expectation& expected);
     Decision refuse_now(const AdmissionRequest& request, std::uint32_t index, RefusalReason reason,
                         Block block, const Expectation& expected);
     Decision queued(std::uint32_t index, const Expectation& expected);
@@ -111,6 +112,7 @@ class AdmissionState {
     void unpark(Flow& flow);
     void park(Flow& flow, std::uint32_t level);
     void unpark_next(std::uint32_t level);
+    Block head_block(std::uint32_t index);
     void try_head(Flow& flow);
     void plan(Flow& flow, std::uint32_t index, Block block);
     void admit_head(Flow& flow, std::uint32_t index);
@@ -129,7 +131,9 @@ class AdmissionState {
     // appointments.cc
     Refusal make_refusal(const Slot& slot, RefusalReason reason, Block block,
                          const Expectation& expected, std::uint64_t customer, std::uint64_t flow);
-    bool claim(const AdmissionRequest& request, const Slot& slot);
+    /// The appointment that the request may be admitted on, or kNoSlot.
+    std::uint32_t find_appointment(const AdmissionRequest& request, const Slot& slot) const;
+    Decision claim(const AdmissionRequest& request, std::uint32_t appointment, std::uint32_t index);
     void make_appointment(const Slot& slot, Block block, std::uint64_t customer,
                           std::uint64_t flow, std::int64_t expected_wait_us, Refusal* refusal);
     void drop_appointment(std::uint32_t index);

@@ -61,6 +61,13 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
                                       Refusal* refusal) {
     refusal->retry_after_us = std::max(expected_wait_us, granularity_us_);
     if (!may_have_appointment(slot, customer, flow)) return;
+    const bool needs_slot = block.kind == LimitKind::concurrency;
+    if (needs_slot) {
+        // A slot is kept free from when one comes free until the client comes: not many at a time.
+        const Level& level = levels_[block.level];
+        const std::int64_t kept_max = std::max<std::int64_t>(1, level.limits().concurrency / 8);
+        if (level.line() != nullptr && level.line()->slots_kept >= kept_max) return;
+    }
     // Not before those who wait: an appointment is no way round the line.
     const std::int64_t wanted_us = now_us_ + refusal->retry_after_us + granularity_us_ - 1;
     const auto tick = firm_tick(slot.level_span(), slot.amounts, wanted_us / granularity_us_);
@@ -86,7 +93,7 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
         levels_[at].book({.tick = *tick,
                           .owner = kAppointmentOwner | index,
                           .is_appointment = true,
-                          .holds_slot = block.kind == LimitKind::concurrency,
+                          .holds_slot = needs_slot && at == block.level,
                           .amounts = made.amounts},
                          span_);
     const std::int64_t at_us = *tick * granularity_us_;
@@ -97,9 +104,12 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
     ++counts.appointments;
 }
 
-bool AdmissionState::claim(const AdmissionRequest& request, const Slot& slot) {
+std::uint32_t AdmissionState::find_appointment(const AdmissionRequest& request,
+                                              const Slot& slot) const {
     const auto [begin, end] =
         appointments_of_flow_.equal_range(flow_key(request.customer, request.flow));
+    // Clients of one flow cannot be told apart: the appointment that fits best is taken, so that each
+    // of those who come back with what they were refused finds its own, or its equal.
     std::uint32_t best = kNoSlot;
     for (auto at = begin; at != end; ++at) {
         const Appointment& made = appointments_[at->second];
@@ -108,11 +118,42 @@ bool AdmissionState::claim(const AdmissionRequest& request, const Slot& slot) {
         if (!std::ranges::equal(made.level_span(), slot.level_span()) ||
             !covers(made.amounts, slot.amounts))
             continue;
-        if (best == kNoSlot || made.tick < appointments_[best].tick) best = at->second;
+        const auto rank = [&](const Appointment& a) {
+            return std::tuple(a.amounts != slot.amounts, a.amounts.total_tokens(), a.tick);
+        };
+        if (best == kNoSlot || rank(made) < rank(appointments_[best])) best = at->second;
     }
-    if (best == kNoSlot) return false;
-    drop_appointment(best);
-    return true;
+    return best;
+}
+
+Decision AdmissionState::claim(const AdmissionRequest& request, std::uint32_t appointment,
+                               std::uint32_t index) {
+    Slot& slot = slots[index];
+    const std::int64_t booked_tick = appointments_[appointment].tick;
+    bool is_there = true;
+    for (const std::uint32_t at : slot.level_span()) {
+        const auto kind = levels_[at].blocks_booked(slot.amounts, kAppointmentOwner | appointment);
+        is_there = is_there && !kind;
+    }
+    drop_appointment(appointment);
+    if (is_there) {
+        take(index);
+        ++counts.appointments_kept;
+        drain();
+        return admitted(index);
+    }
+    // It goes before its own flow and keeps its place among what is due.
+    ++counts.appointments_late;
+    if (const Block never = never_allowed(slot))
+        return refuse_now(request, index, RefusalReason::too_large, never, {});
+    Flow& flow = queue.flow_for(request);
+    if (flow.place == Flow::Place::parked) unpark(flow);
+    const Expectation expected = expectation(slot, flow);
+    slot.is_claim = true;
+    slot.claimed_tick = booked_tick;
+    join(flow, index, true);
+    book(index, booked_tick);
+    return stand_in_line(flow, index, expected);
 }
 
 void AdmissionState::drop_appointment(std::uint32_t index) {

@@ -37,6 +37,20 @@ std::optional<LimitKind> Level::blocks_with_bookings(const Amounts& amounts, std
     return std::nullopt;
 }
 
+std::optional<LimitKind> Level::blocks_booked(const Amounts& amounts, std::uint32_t owner) const {
+    TG_ASSERT(line_ != nullptr);
+    Amounts sum = window_.used() + amounts;
+    std::int64_t slots = in_flight_ + 1;
+    for (const Booking& booking : line_->bookings) {
+        if (booking.owner == owner) break;
+        sum += booking.amounts;
+        ++slots;
+    }
+    if (const auto kind = first_above(limits_, sum)) return kind;
+    if (slots > limits_.concurrency) return LimitKind::concurrency;
+    return std::nullopt;
+}
+
 std::uint32_t Level::take(const Amounts& amounts, std::int64_t tick, std::int64_t span) {
     ++in_flight_;
     unsettled_output_tokens_ += amounts.output_tokens;
@@ -141,6 +155,7 @@ void Level::book(Booking booking, std::int64_t span) {
         line.promised += booking.amounts;
         ++line.appointments;
     }
+    if (booking.holds_slot) ++line.slots_kept;
     booking.surviving = window_.used_at(booking.tick, span);
     const auto at = std::upper_bound(
         bookings.begin(), bookings.end(), booking.tick,
@@ -158,6 +173,7 @@ void Level::unbook(std::uint32_t owner) {
         line_->promised -= at->amounts;
         --line_->appointments;
     }
+    if (at->holds_slot) --line_->slots_kept;
     bookings.erase(at);
 }
 

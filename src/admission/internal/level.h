@@ -47,6 +47,7 @@ struct LevelLine {
     Amounts waiting_amounts = kNoAmounts;
     Amounts promised = kNoAmounts;  ///< to appointments
     std::uint32_t appointments = 0;
+    std::int64_t slots_kept = 0;  ///< bookings that hold a slot before they are due
     bool is_touched = false;  ///< capacity may have come free since its line was last tried
 
     bool is_idle() const { return bookings.empty() && waiting == 0 && !is_touched; }
@@ -85,6 +86,9 @@ class Level {
         if (in_flight_ >= limits_.concurrency) return LimitKind::concurrency;
         return first_above(limits_, window_.used() + amounts);
     }
+    /// The same for what `owner` has booked and is due: only what was booked before it matters,
+    /// since what was booked later counted on it.
+    std::optional<LimitKind> blocks_booked(const Amounts& amounts, std::uint32_t owner) const;
     /// The kind that does not allow `amounts` even when nothing is used.
     std::optional<LimitKind> never_allows(const Amounts& amounts) const {
         if (limits_.concurrency < 1) return LimitKind::concurrency;

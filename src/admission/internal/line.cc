@@ -98,15 +98,26 @@ void AdmissionState::drain() {
     queue.forget_idle();
 }
 
+/// What blocks the head of a flow that is idle; takes away its booking.
+Block AdmissionState::head_block(std::uint32_t index) {
+    const Slot& slot = slots[index];
+    if (slot.booked_tick == kNotBooked) return first_block(slot.level_span(), slot.amounts);
+    Block block;
+    for (const std::uint32_t at : slot.level_span())
+        if (const auto kind = levels_[at].blocks_booked(slot.amounts, index); kind && !block)
+            block = {at, *kind};
+    unbook(index);
+    return block;
+}
+
 void AdmissionState::try_head(Flow& flow) {
     const std::uint32_t index = flow.head;
     const Slot& slot = slots[index];
     const std::uint32_t parked_before = flow.parked_level;
     for (const std::uint32_t at : slot.level_span()) expire(at);
-    if (slot.booked_tick != kNotBooked) unbook(index);
     if (const Block never = never_allowed(slot)) {
         end_waiting(index, RefusalReason::too_large, never);
-    } else if (const Block block = first_block(slot.level_span(), slot.amounts)) {
+    } else if (const Block block = head_block(index)) {
         plan(flow, index, block);
     } else {
         admit_head(flow, index);
@@ -167,7 +178,7 @@ void AdmissionState::plan(Flow& flow, std::uint32_t index, Block block) {
     slot.wake_us = 0;
     const auto firm = firm_tick(slot.level_span(), slot.amounts, tick_);
     if (slot.is_claim) {
-        book(index, tick_);
+        book(index, slot.claimed_tick);
     } else if (firm && line.head_bookings < kHeadBookingsMax &&
                has_room_to_book(slot.level_span())) {
         book(index, *firm);

@@ -31,6 +31,7 @@ struct Slot {
     std::int64_t arrived_us = 0;
     std::int64_t deadline_us = 0;
     std::int64_t booked_tick = kNotBooked;
+    std::int64_t claimed_tick = 0;  ///< is_claim: of the appointment
     std::int64_t wake_us = 0;  ///< when it is tried again, if nothing happens before
     std::uint64_t context = 0;
     Flow* flow = nullptr;
