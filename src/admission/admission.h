@@ -63,7 +63,7 @@ class Admission {
 
   private:
     template <typename Call>
-    auto locked(const Call& call) {
+    std::invoke_result_t<Call> locked(const Call& call) {
         const std::lock_guard lock(mutex_);
         const Publish publish{this};
         return call();

@@ -28,6 +28,11 @@ struct AdmissionOptions {
     /// back, in tokens: what was lost for longer is not made good at the others' cost.
     std::int64_t fair_credit_max = 200'000;
 
+    /// Of a level that several customers share (model, account): kept free from those that have
+    /// lately taken more than the average, for those that have not. Without it a window that is
+    /// always full gives back only what was taken a minute ago, and everybody queues behind that.
+    std::int32_t shared_guard_per_mille = 30;
+
     /// Appointments: what a refused client may count on. All three bounds apply; beyond them a
     /// refusal still names a time, but is_promised is false.
     std::uint32_t appointments_flow_max = 4;

@@ -83,6 +83,10 @@ inline std::optional<LimitKind> first_above(const Limits& limits, const Amounts&
 /// What kind of thing a level stands for; only named in refusals and metrics.
 enum class LevelKind : std::uint8_t { key, project, customer, model, account, other };
 std::string_view name(LevelKind kind);
+/// Do several customers use it?
+inline bool is_shared(LevelKind kind) {
+    return kind == LevelKind::model || kind == LevelKind::account;
+}
 
 /// A level as the caller knows it. `id` is opaque: a row id, or a hash of (key, model).
 struct LevelId {

@@ -27,14 +27,17 @@ class World {
         const auto limit = [&](std::int64_t least, std::uint64_t spread) {
             return rng_.chance_per_mille(200) ? kUnlimited : least + below(spread);
         };
-        account_ = intern(LevelKind::account, 0, {limit(20, 40), kUnlimited, limit(8'000, 8'000),
-                                                  limit(10'000, 20'000), slots(8)});
+        account_ = intern(
+            LevelKind::account, 0,
+            {limit(20, 40), kUnlimited, limit(8'000, 8'000), limit(10'000, 20'000), slots(8)});
         for (std::uint64_t c = 0; c < kCustomers; ++c)
-            customers_[c] = intern(LevelKind::customer, c, {limit(5, 30), limit(5'000, 8'000),
-                                                            kUnlimited, limit(8'000, 9'000), slots(6)});
+            customers_[c] = intern(
+                LevelKind::customer, c,
+                {limit(5, 30), limit(5'000, 8'000), kUnlimited, limit(8'000, 9'000), slots(6)});
         for (std::uint64_t k = 0; k < kKeys; ++k)
-            keys_[k] = intern(LevelKind::key, k, {limit(3, 12), kUnlimited, kUnlimited,
-                                                  limit(4'000, 9'000), slots(4)});
+            keys_[k] =
+                intern(LevelKind::key, k,
+                       {limit(3, 12), kUnlimited, kUnlimited, limit(4'000, 9'000), slots(4)});
     }
 
     void run(std::int64_t duration_us) {
@@ -55,7 +58,7 @@ class World {
     /// Is any window of 60 s over the account's limits, by what was reserved when it was taken and
     /// corrected since? Only without overruns and edits.
     bool was_ever_over_the_limit() {
-        const Limits limits = simulation_.core.limits(account_);
+        const Limits limits = simulation_.core().limits(account_);
         for (std::size_t i = 0; i < taken_.size(); ++i) {
             Amounts sum = kNoAmounts;
             for (std::size_t j = i; j < taken_.size(); ++j) {
@@ -71,14 +74,16 @@ class World {
     static constexpr std::uint64_t kCustomers = 3;
     static constexpr std::uint64_t kKeys = 7;
 
-    static AdmissionOptions admission_options() { return {.queue_max = 60, .queue_customer_max = 30}; }
+    static AdmissionOptions admission_options() {
+        return {.queue_max = 60, .queue_customer_max = 30};
+    }
     std::int64_t below(std::uint64_t n) { return static_cast<std::int64_t>(rng_.below(n)); }
     std::int64_t slots(std::uint64_t most) {
         if (!options_.has_concurrency_limits || rng_.chance_per_mille(400)) return kUnlimited;
         return 1 + below(most);
     }
     LevelHandle intern(LevelKind kind, std::uint64_t id, const Limits& limits) {
-        return simulation_.core.intern({kind, id}, limits);
+        return simulation_.core().intern({kind, id}, limits);
     }
 
     void schedule_arrival(std::uint64_t key) {
@@ -97,18 +102,19 @@ class World {
         simulation_.after(below(20 * kSecond), [this] {
             if (is_over_) return;
             const LevelHandle key = keys_[rng_.below(kKeys)];
-            Limits limits = simulation_.core.limits(key);
+            Limits limits = simulation_.core().limits(key);
             limits.requests = below(12);
-            simulation_.core.set_limits(key, limits, simulation_.now_us);
+            simulation_.core().set_limits(key, limits, simulation_.now_us);
             schedule_edit();
         });
     }
 
-    void send(std::uint64_t key, const Amounts& amounts, std::int64_t max_wait_us, bool is_comeback) {
+    void send(std::uint64_t key, const Amounts& amounts, std::int64_t max_wait_us,
+              bool is_comeback) {
         const std::array<LevelHandle, 3> levels{keys_[key], customers_[key % kCustomers], account_};
         const std::int64_t sent_us = simulation_.now_us;
         const std::uint64_t order = ++sent_;
-        const std::uint64_t claims = simulation_.core.counts().appointments_kept;
+        const std::uint64_t claims = simulation_.core().counts().appointments_kept;
         const Decision decision = simulation_.send(
             {.levels = levels,
              .amounts = amounts,
@@ -116,11 +122,12 @@ class World {
              .customer = key % kCustomers,
              .flow = key,
              .max_wait_us = max_wait_us},
-            [this, key, amounts, sent_us, max_wait_us, order, is_comeback, claims](const Outcome& outcome) {
+            [this, key, amounts, sent_us, max_wait_us, order, is_comeback,
+             claims](const Outcome& outcome) {
                 if (simulation_.now_us > sent_us + max_wait_us) ++late_ends;
                 // Who takes an appointment that was not needed does not stand in line either.
-                const bool is_kept =
-                    claims != simulation_.core.counts().appointments_kept && simulation_.now_us == sent_us;
+                const bool is_kept = claims != simulation_.core().counts().appointments_kept &&
+                                     simulation_.now_us == sent_us;
                 if (outcome.is_admitted && !is_comeback && !is_kept) {
                     if (order < last_admitted_[key]) ++out_of_order;
                     last_admitted_[key] = order;
@@ -140,14 +147,14 @@ class World {
         simulation_.after(below(8 * kSecond), [this, ticket, amounts, index] {
             if (rng_.chance_per_mille(50)) {
                 taken_[index].amounts = kNoAmounts;
-                simulation_.core.release(ticket, simulation_.now_us);
+                simulation_.core().release(ticket, simulation_.now_us);
                 return;
             }
             const std::uint64_t most = static_cast<std::uint64_t>(amounts.output_tokens) + 1;
             Amounts actual{1, amounts.input_tokens, below(most)};
             if (options_.may_overrun && rng_.chance_per_mille(100)) actual.output_tokens += 2'000;
             taken_[index].amounts = actual;
-            simulation_.core.settle(ticket, actual, simulation_.now_us);
+            simulation_.core().settle(ticket, actual, simulation_.now_us);
         });
     }
 
@@ -180,7 +187,7 @@ class World {
 };
 
 void expect_all_ended(World& world) {
-    const AdmissionCounts counts = world.simulation().core.counts();
+    const AdmissionCounts counts = world.simulation().core().counts();
     RC_ASSERT(world.simulation().waiting() == 0U);
     RC_ASSERT(counts.waiting == 0U);
     RC_ASSERT(counts.in_flight == 0U);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <queue>
 #include <unordered_map>
 #include <vector>
@@ -13,7 +14,11 @@ namespace tg::test {
 /// An AdmissionCore in virtual time, with things that happen to it in order.
 class Simulation {
   public:
-    explicit Simulation(const AdmissionOptions& options = {}) : core(options) {}
+    explicit Simulation(const AdmissionOptions& options = {}) { reset(options); }
+    void reset(const AdmissionOptions& options) {
+        core_ = std::make_unique<AdmissionCore>(options);
+    }
+    AdmissionCore& core() { return *core_; }
 
     using Ended = std::function<void(const Outcome&)>;
 
@@ -26,7 +31,7 @@ class Simulation {
     /// reserve() now; `ended` is told what became of it, at once or later.
     Decision send(AdmissionRequest request, Ended ended) {
         request.context = ++contexts_;
-        const Decision decision = core.reserve(request, now_us);
+        const Decision decision = core_->reserve(request, now_us);
         if (decision.verdict == Verdict::queued) {
             waiting_[request.context] = std::move(ended);
         } else {
@@ -40,7 +45,7 @@ class Simulation {
     }
     void collect() {
         std::vector<Outcome> outcomes;
-        core.poll(now_us, &outcomes);
+        core_->poll(now_us, &outcomes);
         for (const Outcome& outcome : outcomes) {
             const auto at = waiting_.find(outcome.context);
             TG_ASSERT(at != waiting_.end());  // each request ends once
@@ -51,7 +56,7 @@ class Simulation {
     }
     void run_until(std::int64_t end_us) {
         for (;;) {
-            const std::int64_t polled_us = std::max(now_us, core.next_event_us());
+            const std::int64_t polled_us = std::max(now_us, core_->next_event_us());
             const std::int64_t event_us = events_.empty() ? end_us : events_.top().at_us;
             if (std::min(polled_us, event_us) >= end_us) break;
             now_us = std::min(polled_us, event_us);
@@ -68,7 +73,6 @@ class Simulation {
     }
     std::size_t waiting() const { return waiting_.size(); }
 
-    AdmissionCore core;
     std::int64_t now_us = 0;
 
   private:
@@ -80,6 +84,7 @@ class Simulation {
             return std::tie(other.at_us, other.sequence) < std::tie(at_us, sequence);
         }
     };
+    std::unique_ptr<AdmissionCore> core_;
     std::priority_queue<Event> events_;
     std::unordered_map<std::uint64_t, Ended> waiting_;
     std::uint64_t sequence_ = 0;

@@ -71,9 +71,9 @@ RC_GTEST_PROP(SlidingWindow, AgreesWithTheNaiveModel, ()) {
     }
 }
 
-// given limits of every kind on several levels / when requests come, end and are corrected at random
-// times, the clock standing still and jumping / then each is admitted exactly when the naive model
-// says that every level has room, and no real window ever holds more than the limit
+// given limits of every kind on several levels / when requests come, end and are corrected at
+// random times, the clock standing still and jumping / then each is admitted exactly when the naive
+// model says that every level has room, and no real window ever holds more than the limit
 RC_GTEST_PROP(Admission, AdmitsExactlyWhatTheNaiveModelAdmits, ()) {
     Rng rng(*rc::gen::arbitrary<std::uint64_t>());
     const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(rng.below(n)); };

@@ -55,7 +55,7 @@ LevelHandle AdmissionState::intern(LevelId id, const Limits& limits) {
 bool AdmissionState::forget(std::uint32_t index) {
     Level& level = levels_[index];
     level.expire(tick_, span_);
-    level.drop_idle_line();
+    level.drop_idle();
     // A history that has storage is in the list of active levels; it leaves it within a window.
     if (level.in_flight() != 0 || level.line() != nullptr || level.window().has_storage())
         return false;
@@ -81,7 +81,7 @@ void AdmissionState::free_idle_history(std::uint32_t levels_max) {
         level.expire(tick_, span_);
         if (level.window().is_empty()) {
             level.window().free_storage();
-            level.drop_idle_line();
+            level.drop_idle();
             continue;
         }
         level.active_since_tick = level.window().last_tick();
@@ -91,10 +91,15 @@ void AdmissionState::free_idle_history(std::uint32_t levels_max) {
     }
 }
 
-Block AdmissionState::first_block(std::span<const std::uint32_t> levels,
-                                  const Amounts& amounts) const {
-    for (const std::uint32_t at : levels)
-        if (const auto kind = levels_[at].blocks(amounts, tick_, span_)) return {at, *kind};
+Amounts AdmissionState::needed(const Level& level, const Slot& slot) const {
+    return level.needed(slot.amounts, slot.customer, options.shared_guard_per_mille);
+}
+
+Block AdmissionState::first_block(const Slot& slot) const {
+    for (const std::uint32_t at : slot.level_span()) {
+        const Level& level = levels_[at];
+        if (const auto kind = level.blocks(needed(level, slot), tick_, span_)) return {at, *kind};
+    }
     return {};
 }
 
@@ -114,6 +119,8 @@ std::uint32_t AdmissionState::fill_slot(const AdmissionRequest& request) {
         for (std::size_t j = 0; j < i; ++j) TG_ASSERT(slot.levels[j] != slot.levels[i]);
     }
     slot.amounts = cut(request.amounts);
+    slot.customer = request.customer;
+    slot.flow_id = request.flow;
     slot.arrived_us = now_us_;
     slot.deadline_us = now_us_ + std::clamp<std::int64_t>(request.max_wait_us, 0, kWaitMaxUs);
     slot.context = request.context;
@@ -135,6 +142,8 @@ void AdmissionState::take(std::uint32_t index) {
             last_active_ = at;
         }
         slot.sequences[i] = level.take(slot.amounts, tick_, span_);
+        if (is_shared(level.id().kind))
+            level.track(slot.customer, slot.amounts.total_tokens() + 1, tick_, span_);
     }
     ++counts.admitted;
     ++counts.in_flight;
@@ -154,12 +163,12 @@ Decision AdmissionState::reserve(const AdmissionRequest& request) {
         const LevelLine* line = levels_[at].line();
         has_line = has_line || (line != nullptr && !line->parked.empty());
     }
-    if (!has_line && !first_block(slot.level_span(), slot.amounts)) {
+    if (!has_line && !first_block(slot)) {
         take(index);
         return admitted(index);
     }
     if (counts.appointments != 0)
-        if (const std::uint32_t made = find_appointment(request, slot); made != kNoSlot)
+        if (const std::uint32_t made = find_appointment(slot); made != kNoSlot)
             return claim(request, made, index);
     return reserve_in_line(request, index);
 }
@@ -167,19 +176,19 @@ Decision AdmissionState::reserve(const AdmissionRequest& request) {
 Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::uint32_t index) {
     Slot& slot = slots[index];
     if (const Block never = never_allowed(slot))
-        return refuse_now(request, index, RefusalReason::too_large, never, {});
+        return refuse_now(index, RefusalReason::too_large, never, {});
     Flow& flow = queue.flow_for(request);
     const Expectation expected = expectation(slot, flow);
     const bool is_behind = flow.count != 0;
     const bool is_full = queue.waiting() >= options.queue_max ||
                          queue.waiting_of(request.customer) >= options.queue_customer_max;
     if (is_full || (is_behind && now_us_ + expected.wait_us > slot.deadline_us)) {
-        Block block = first_block(slot.level_span(), slot.amounts);
+        Block block = first_block(slot);
         if (!block && is_behind)  // there is room, but others come first
             block = {slots[flow.head].blocked_level, slots[flow.head].blocked_kind};
         if (!block) block.level = slot.levels[0];
         const RefusalReason reason = is_full ? RefusalReason::queue_full : RefusalReason::limit;
-        return refuse_now(request, index, reason, block, expected);
+        return refuse_now(index, reason, block, expected);
     }
     join(flow, index, false);
     if (is_behind) return queued(index, expected);
@@ -187,7 +196,8 @@ Decision AdmissionState::reserve_in_line(const AdmissionRequest& request, std::u
     return stand_in_line(flow, index, expected);
 }
 
-/// Lets the request at the head of its flow, which is idle, and the lines it touched have their try.
+/// Lets the request at the head of its flow, which is idle, and the lines it touched have their
+/// try.
 Decision AdmissionState::stand_in_line(Flow& flow, std::uint32_t index,
                                        const Expectation& expected) {
     current_ = index;
@@ -209,11 +219,9 @@ Decision AdmissionState::queued(std::uint32_t index, const Expectation& expected
 }
 
 /// Refuses a request that has not joined the line.
-Decision AdmissionState::refuse_now(const AdmissionRequest& request, std::uint32_t index,
-                                    RefusalReason reason, Block block,
+Decision AdmissionState::refuse_now(std::uint32_t index, RefusalReason reason, Block block,
                                     const Expectation& expected) {
-    const Refusal refusal =
-        make_refusal(slots[index], reason, block, expected, request.customer, request.flow);
+    const Refusal refusal = make_refusal(slots[index], reason, block, expected);
     slots.free(index);
     ++counts.refused;
     if (!touched_.empty()) drain();

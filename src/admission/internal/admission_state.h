@@ -95,15 +95,16 @@ class AdmissionState {
     std::int64_t granularity_us() const { return granularity_us_; }
 
   private:
-    Block first_block(std::span<const std::uint32_t> levels, const Amounts& amounts) const;
+    Amounts needed(const Level& level, const Slot& slot) const;
+    Block first_block(const Slot& slot) const;
     Block never_allowed(const Slot& slot) const;
     std::uint32_t fill_slot(const AdmissionRequest& request);
     void take(std::uint32_t index);
     Decision admitted(std::uint32_t index);
     Decision reserve_in_line(const AdmissionRequest& request, std::uint32_t index);
     Decision stand_in_line(Flow& flow, std::uint32_t index, const Expectation& expected);
-    Decision refuse_now(const AdmissionRequest& request, std::uint32_t index, RefusalReason reason,
-                        Block block, const Expectation& expected);
+    Decision refuse_now(std::uint32_t index, RefusalReason reason, Block block,
+                        const Expectation& expected);
     Decision queued(std::uint32_t index, const Expectation& expected);
 
     // line.cc
@@ -121,8 +122,7 @@ class AdmissionState {
     void unbook(std::uint32_t index);
     void wake_at(std::uint32_t index, std::int64_t at_us);
     bool has_room_to_book(std::span<const std::uint32_t> levels) const;
-    std::optional<std::int64_t> firm_tick(std::span<const std::uint32_t> levels,
-                                          const Amounts& amounts, std::int64_t from) const;
+    std::optional<std::int64_t> firm_tick(const Slot& slot, std::int64_t from) const;
     /// For a request at the head of its flow, with the bookings made so far before it.
     std::int64_t head_expected_us(const Slot& slot) const;
     /// For one that joins its flow's line.
@@ -130,14 +130,14 @@ class AdmissionState {
 
     // appointments.cc
     Refusal make_refusal(const Slot& slot, RefusalReason reason, Block block,
-                         const Expectation& expected, std::uint64_t customer, std::uint64_t flow);
+                         const Expectation& expected);
     /// The appointment that the request may be admitted on, or kNoSlot.
-    std::uint32_t find_appointment(const AdmissionRequest& request, const Slot& slot) const;
+    std::uint32_t find_appointment(const Slot& slot) const;
     Decision claim(const AdmissionRequest& request, std::uint32_t appointment, std::uint32_t index);
-    void make_appointment(const Slot& slot, Block block, std::uint64_t customer,
-                          std::uint64_t flow, std::int64_t expected_wait_us, Refusal* refusal);
+    void make_appointment(const Slot& slot, Block block, std::int64_t expected_wait_us,
+                          Refusal* refusal);
     void drop_appointment(std::uint32_t index);
-    bool may_have_appointment(const Slot& slot, std::uint64_t customer, std::uint64_t flow) const;
+    bool may_have_appointment(const Slot& slot) const;
 
     std::int64_t granularity_us_;
     std::int64_t span_;  ///< of the window, in ticks

@@ -21,8 +21,7 @@ bool is_in_use(const Appointment& appointment) {
 }  // namespace
 
 Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Block block,
-                                     const Expectation& expected, std::uint64_t customer,
-                                     std::uint64_t flow) {
+                                     const Expectation& expected) {
     const Level& level = levels_[block.level];
     Refusal refusal{.reason = reason,
                     .level = level.id(),
@@ -34,17 +33,17 @@ Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Blo
     refusal.expected_wait_us = expected.wait_us;
     // When slots come free is only known on average; twice that leaves room for longer calls.
     const int margin = block.kind == LimitKind::concurrency ? 2 : 1;
-    make_appointment(slot, block, customer, flow, margin * expected.wait_us, &refusal);
+    make_appointment(slot, block, margin * expected.wait_us, &refusal);
     return refusal;
 }
 
-bool AdmissionState::may_have_appointment(const Slot& slot, std::uint64_t customer,
-                                          std::uint64_t flow) const {
-    const auto of_customer = appointments_of_customer_.find(customer);
+bool AdmissionState::may_have_appointment(const Slot& slot) const {
+    const auto of_customer = appointments_of_customer_.find(slot.customer);
     if (of_customer != appointments_of_customer_.end() &&
         of_customer->second >= options.appointments_customer_max)
         return false;
-    if (appointments_of_flow_.count(flow_key(customer, flow)) >= options.appointments_flow_max)
+    if (appointments_of_flow_.count(flow_key(slot.customer, slot.flow_id)) >=
+        options.appointments_flow_max)
         return false;
     for (const std::uint32_t at : slot.level_span()) {
         const LevelLine* line = levels_[at].line();
@@ -56,11 +55,10 @@ bool AdmissionState::may_have_appointment(const Slot& slot, std::uint64_t custom
     return true;
 }
 
-void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64_t customer,
-                                      std::uint64_t flow, std::int64_t expected_wait_us,
+void AdmissionState::make_appointment(const Slot& slot, Block block, std::int64_t expected_wait_us,
                                       Refusal* refusal) {
     refusal->retry_after_us = std::max(expected_wait_us, granularity_us_);
-    if (!may_have_appointment(slot, customer, flow)) return;
+    if (!may_have_appointment(slot)) return;
     const bool needs_slot = block.kind == LimitKind::concurrency;
     if (needs_slot) {
         // A slot is kept free from when one comes free until the client comes: not many at a time.
@@ -70,7 +68,7 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
     }
     // Not before those who wait: an appointment is no way round the line.
     const std::int64_t wanted_us = now_us_ + refusal->retry_after_us + granularity_us_ - 1;
-    const auto tick = firm_tick(slot.level_span(), slot.amounts, wanted_us / granularity_us_);
+    const auto tick = firm_tick(slot, wanted_us / granularity_us_);
     if (!tick) return;
 
     if (free_appointments_.empty()) {
@@ -80,15 +78,15 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
     const std::uint32_t index = free_appointments_.back();
     free_appointments_.pop_back();
     Appointment& made = appointments_[index];
-    made = {.customer = customer,
-            .flow = flow,
+    made = {.customer = slot.customer,
+            .flow = slot.flow_id,
             .generation = made.generation + 1,
             .level_count = slot.level_count,
             .levels = slot.levels,
             .amounts = slot.amounts,
             .tick = *tick};
-    appointments_of_flow_.emplace(flow_key(customer, flow), index);
-    ++appointments_of_customer_[customer];
+    appointments_of_flow_.emplace(flow_key(made.customer, made.flow), index);
+    ++appointments_of_customer_[made.customer];
     for (const std::uint32_t at : made.level_span())
         levels_[at].book({.tick = *tick,
                           .owner = kAppointmentOwner | index,
@@ -104,16 +102,15 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::uint64
     ++counts.appointments;
 }
 
-std::uint32_t AdmissionState::find_appointment(const AdmissionRequest& request,
-                                              const Slot& slot) const {
+std::uint32_t AdmissionState::find_appointment(const Slot& slot) const {
     const auto [begin, end] =
-        appointments_of_flow_.equal_range(flow_key(request.customer, request.flow));
-    // Clients of one flow cannot be told apart: the appointment that fits best is taken, so that each
-    // of those who come back with what they were refused finds its own, or its equal.
+        appointments_of_flow_.equal_range(flow_key(slot.customer, slot.flow_id));
+    // Clients of one flow cannot be told apart: the appointment that fits best is taken, so that
+    // each of those who come back with what they were refused finds its own, or its equal.
     std::uint32_t best = kNoSlot;
     for (auto at = begin; at != end; ++at) {
         const Appointment& made = appointments_[at->second];
-        if (made.customer != request.customer || made.flow != request.flow || made.tick > tick_)
+        if (made.customer != slot.customer || made.flow != slot.flow_id || made.tick > tick_)
             continue;
         if (!std::ranges::equal(made.level_span(), slot.level_span()) ||
             !covers(made.amounts, slot.amounts))
@@ -145,7 +142,7 @@ Decision AdmissionState::claim(const AdmissionRequest& request, std::uint32_t ap
     // It goes before its own flow and keeps its place among what is due.
     ++counts.appointments_late;
     if (const Block never = never_allowed(slot))
-        return refuse_now(request, index, RefusalReason::too_large, never, {});
+        return refuse_now(index, RefusalReason::too_large, never, {});
     Flow& flow = queue.flow_for(request);
     if (flow.place == Flow::Place::parked) unpark(flow);
     const Expectation expected = expectation(slot, flow);

@@ -11,8 +11,37 @@ LevelLine& Level::ensure_line() {
     return *line_;
 }
 
-void Level::drop_idle_line() {
+void Level::drop_idle() {
     if (line_ && line_->is_idle()) line_.reset();
+    shares_.reset();
+}
+
+void Level::track(std::uint64_t customer, std::int64_t tokens, std::int64_t tick,
+                  std::int64_t span) {
+    if (!shares_) {
+        if (!first_above(limits_, window_.used() + window_.used())) return;
+        shares_ = std::make_unique<ShareTracker>();
+    }
+    shares_->add(customer, tokens, tick / (span / 2 + 1));
+}
+
+Amounts Level::with_guard(const Amounts& amounts, std::int32_t guard_per_mille) const {
+    const auto guarded = [guard_per_mille](std::int64_t limit, std::int64_t amount) {
+        if (limit == kUnlimited || limit <= amount) return amount;
+        return amount + std::min(limit - amount, limit / 1000 * guard_per_mille);
+    };
+    Amounts needed{guarded(limits_.requests, amounts.requests),
+                   guarded(limits_.input_tokens, amounts.input_tokens),
+                   guarded(limits_.output_tokens, amounts.output_tokens)};
+    // The guard of total tokens goes where no other kind is limited.
+    const std::int64_t total = guarded(limits_.total_tokens, amounts.total_tokens());
+    const std::int64_t more = total - needed.total_tokens();
+    if (more > 0 && limits_.output_tokens == kUnlimited)
+        needed.output_tokens += more;
+    else if (more > 0 && limits_.input_tokens == kUnlimited)
+        needed.input_tokens += more;
+    if (first_above(limits_, needed)) return amounts;
+    return needed;
 }
 
 std::optional<LimitKind> Level::blocks_with_bookings(const Amounts& amounts, std::int64_t tick,
@@ -143,7 +172,8 @@ std::int64_t Level::expected_tick(const Amounts& amounts, const Amounts& ahead,
     if (limits_.concurrency > 0 && limits_.concurrency != kUnlimited && lacking > 0) {
         // Slots come free `concurrency` times per duration of a call, on average.
         const std::int64_t duration = std::max<std::int64_t>(held_ticks_, 1);
-        tick = std::max(tick, from + (lacking * duration + limits_.concurrency - 1) / limits_.concurrency);
+        tick = std::max(
+            tick, from + (lacking * duration + limits_.concurrency - 1) / limits_.concurrency);
     }
     return tick;
 }
@@ -157,9 +187,9 @@ void Level::book(Booking booking, std::int64_t span) {
     }
     if (booking.holds_slot) ++line.slots_kept;
     booking.surviving = window_.used_at(booking.tick, span);
-    const auto at = std::upper_bound(
-        bookings.begin(), bookings.end(), booking.tick,
-        [](std::int64_t tick, const Booking& other) { return tick < other.tick; });
+    const auto at =
+        std::upper_bound(bookings.begin(), bookings.end(), booking.tick,
+                         [](std::int64_t tick, const Booking& other) { return tick < other.tick; });
     bookings.insert(at, booking);
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "admission/internal/share_tracker.h"
 #include "admission/internal/sliding_window.h"
 #include "admission/limits.h"
 
@@ -40,15 +41,15 @@ struct ParkedFlow {
 
 /// What a level has only while somebody waits for it or has been promised something.
 struct LevelLine {
-    std::vector<Booking> bookings;  ///< by tick, then in the order made
-    std::set<ParkedFlow> parked;    ///< flows whose head this level blocks
+    std::vector<Booking> bookings;    ///< by tick, then in the order made
+    std::set<ParkedFlow> parked;      ///< flows whose head this level blocks
     std::uint32_t head_bookings = 0;  ///< of flows that are parked here
     std::uint32_t waiting = 0;        ///< requests that name this level
     Amounts waiting_amounts = kNoAmounts;
     Amounts promised = kNoAmounts;  ///< to appointments
     std::uint32_t appointments = 0;
     std::int64_t slots_kept = 0;  ///< bookings that hold a slot before they are due
-    bool is_touched = false;  ///< capacity may have come free since its line was last tried
+    bool is_touched = false;      ///< capacity may have come free since its line was last tried
 
     bool is_idle() const { return bookings.empty() && waiting == 0 && !is_touched; }
 };
@@ -73,7 +74,7 @@ class Level {
     LevelLine* line() { return line_.get(); }
     const LevelLine* line() const { return line_.get(); }
     LevelLine& ensure_line();
-    void drop_idle_line();
+    void drop_idle();  ///< what an idle level does not need
 
     void expire(std::int64_t tick, std::int64_t span) { window_.expire(tick, span); }
 
@@ -117,6 +118,17 @@ class Level {
     void book(Booking booking, std::int64_t span);
     void unbook(std::uint32_t owner);
 
+    /// Remembers who takes, at a shared level that is at least half used.
+    void track(std::uint64_t customer, std::int64_t tokens, std::int64_t tick, std::int64_t span);
+    /// What `amounts` need to be free here for this customer: more than themselves where it has
+    /// taken more than others.
+    Amounts needed(const Amounts& amounts, std::uint64_t customer,
+                   std::int32_t guard_per_mille) const {
+        if (!shares_ || !shares_->is_above_average(customer)) [[likely]]
+            return amounts;
+        return with_guard(amounts, guard_per_mille);
+    }
+
     Amounts booked() const;  ///< the sum of all bookings
     /// Used at `tick` with what is due to others.
     std::int64_t used_or_due(LimitKind kind, std::int64_t tick) const;
@@ -130,14 +142,16 @@ class Level {
     std::optional<LimitKind> blocks_with_bookings(const Amounts& amounts, std::int64_t tick,
                                                   std::int64_t span) const;
     Relief relief() const;
+    Amounts with_guard(const Amounts& amounts, std::int32_t guard_per_mille) const;
 
     LevelId id_;
     Limits limits_;
     SlidingWindow window_;
     std::unique_ptr<LevelLine> line_;
+    std::unique_ptr<ShareTracker> shares_;
     std::int64_t in_flight_ = 0;
     std::int64_t unsettled_output_tokens_ = 0;
-    std::int64_t held_ticks_ = 0;  ///< how long calls last: moving average
+    std::int64_t held_ticks_ = 0;                ///< how long calls last: moving average
     std::int32_t output_used_per_mille_ = 1000;  ///< of the reserved output: moving average
 };
 

@@ -101,7 +101,7 @@ void AdmissionState::drain() {
 /// What blocks the head of a flow that is idle; takes away its booking.
 Block AdmissionState::head_block(std::uint32_t index) {
     const Slot& slot = slots[index];
-    if (slot.booked_tick == kNotBooked) return first_block(slot.level_span(), slot.amounts);
+    if (slot.booked_tick == kNotBooked) return first_block(slot);
     Block block;
     for (const std::uint32_t at : slot.level_span())
         if (const auto kind = levels_[at].blocks_booked(slot.amounts, index); kind && !block)
@@ -125,7 +125,8 @@ void AdmissionState::try_head(Flow& flow) {
     // The next of the line it stood in may need a booking now. Flows that are passed to and fro
     // between lines do so a few times only; their deadlines see to the rest.
     constexpr int kRoundsMax = 64;
-    const bool is_there_still = flow.place == Flow::Place::parked && flow.parked_level == parked_before;
+    const bool is_there_still =
+        flow.place == Flow::Place::parked && flow.parked_level == parked_before;
     if (parked_before != kNoLevel && !is_there_still && drain_round_ < kRoundsMax)
         touch(parked_before);
 }
@@ -146,12 +147,10 @@ void AdmissionState::admit_head(Flow& flow, std::uint32_t index) {
 /// Refuses a request that waits.
 void AdmissionState::end_waiting(std::uint32_t index, RefusalReason reason, Block block) {
     Slot& slot = slots[index];
-    const std::uint64_t customer = slot.flow->customer->id;
-    const std::uint64_t flow = slot.flow->id;
-    Flow* const line = slot.flow;
+    const Flow& flow = *slot.flow;
     leave(index);
-    const Expectation expected = expectation(slot, *line);
-    const Refusal refusal = make_refusal(slot, reason, block, expected, customer, flow);
+    const Expectation expected = expectation(slot, flow);
+    const Refusal refusal = make_refusal(slot, reason, block, expected);
     if (index == current_)
         current_refusal_ = refusal;
     else
@@ -176,7 +175,7 @@ void AdmissionState::plan(Flow& flow, std::uint32_t index, Block block) {
     }
     const LevelLine& line = levels_[block.level].ensure_line();
     slot.wake_us = 0;
-    const auto firm = firm_tick(slot.level_span(), slot.amounts, tick_);
+    const auto firm = firm_tick(slot, tick_);
     if (slot.is_claim) {
         book(index, slot.claimed_tick);
     } else if (firm && line.head_bookings < kHeadBookingsMax &&
@@ -217,17 +216,16 @@ void AdmissionState::wake_at(std::uint32_t index, std::int64_t at_us) {
     wakes_.push({slots[index].wake_us, index, slots[index].generation});
 }
 
-std::optional<std::int64_t> AdmissionState::firm_tick(std::span<const std::uint32_t> levels,
-                                                      const Amounts& amounts,
-                                                      std::int64_t from) const {
+std::optional<std::int64_t> AdmissionState::firm_tick(const Slot& slot, std::int64_t from) const {
     // Each level only ever moves the time on, past an entry or a booking; the rounds are bounded
     // in case levels keep passing it to each other.
     constexpr int kRoundsMax = 64;
     std::int64_t tick = from;
     for (int round = 0; round < kRoundsMax; ++round) {
         const std::int64_t before = tick;
-        for (const std::uint32_t at : levels) {
-            const auto free = levels_[at].first_free_tick(amounts, tick, span_);
+        for (const std::uint32_t at : slot.level_span()) {
+            const Level& level = levels_[at];
+            const auto free = level.first_free_tick(needed(level, slot), tick, span_);
             if (!free) return std::nullopt;
             tick = *free;
         }
@@ -314,7 +312,7 @@ void AdmissionState::run_timers() {
         if (!slots.is_alive({timer.index, timer.generation})) continue;
         const Slot& slot = slots[timer.index];
         if (slot.state != Slot::State::waiting) continue;
-        Block block = first_block(slot.level_span(), slot.amounts);
+        Block block = first_block(slot);
         if (!block) block = {slot.levels[0], LimitKind::requests};
         end_waiting(timer.index, RefusalReason::deadline, block);
     }

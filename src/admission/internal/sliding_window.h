@@ -53,7 +53,8 @@ class SlidingWindow {
     const Amounts& block(std::uint32_t sequence) const {
         return blocks_[(sequence / kBlock) & (block_count() - 1)];
     }
-    /// Twice as many as there are whole blocks, since the oldest and the newest may both be partial.
+    /// Twice as many as there are whole blocks, since the oldest and the newest may both be
+    /// partial.
     std::uint32_t block_count() const { return 2 * capacity_ / kBlock; }
     bool is_whole_block(std::uint32_t sequence, std::uint32_t end) const {
         return blocks_ && sequence % kBlock == 0 && end - sequence >= kBlock;

@@ -24,6 +24,8 @@ struct Slot {
     std::array<std::uint32_t, kLevelsMax> levels;
     std::array<std::uint32_t, kLevelsMax> sequences;  ///< of the window entries, when admitted
     Amounts amounts{};
+    std::uint64_t customer = 0;
+    std::uint64_t flow_id = 0;
     std::int64_t taken_tick = 0;  ///< when admitted
     std::int64_t taken_us = 0;
     // While waiting.
@@ -32,7 +34,7 @@ struct Slot {
     std::int64_t deadline_us = 0;
     std::int64_t booked_tick = kNotBooked;
     std::int64_t claimed_tick = 0;  ///< is_claim: of the appointment
-    std::int64_t wake_us = 0;  ///< when it is tried again, if nothing happens before
+    std::int64_t wake_us = 0;       ///< when it is tried again, if nothing happens before
     std::uint64_t context = 0;
     Flow* flow = nullptr;
     std::uint32_t previous = kNoSlot;  ///< in the flow; `next` also links free slots
