@@ -41,8 +41,8 @@ LevelHandle AdmissionState::intern(LevelId id, const Limits& limits) {
     if (!is_new) return LevelHandle(at->second + 1);
     std::uint32_t index = 0;
     if (forgotten_.empty()) {
-        index = static_cast<std::uint32_t>(levels_.size());
-        levels_.emplace_back(id, limits);
+        index = levels_.size();
+        levels_.add(id, limits);
     } else {
         index = forgotten_.back();
         forgotten_.pop_back();
@@ -115,8 +115,10 @@ std::uint32_t AdmissionState::fill_slot(const AdmissionRequest& request) {
     Slot& slot = slots[index];
     slot.level_count = static_cast<std::uint8_t>(request.levels.size());
     for (std::size_t i = 0; i < request.levels.size(); ++i) {
-        slot.levels[i] = index_of(request.levels[i]);
+        slot.levels[i] = request.levels[i].get() - 1;
+        TG_ASSERT(slot.levels[i] < levels_.size());
         for (std::size_t j = 0; j < i; ++j) TG_ASSERT(slot.levels[j] != slot.levels[i]);
+        levels_[slot.levels[i]].prefetch(Level::kReserveBytes);
     }
     slot.amounts = cut(request.amounts);
     slot.customer = request.customer;
@@ -142,7 +144,7 @@ void AdmissionState::take(std::uint32_t index) {
             last_active_ = at;
         }
         slot.sequences[i] = level.take(slot.amounts, tick_, span_);
-        if (is_shared(level.id().kind))
+        if (level.is_shared())
             level.track(slot.customer, slot.amounts.total_tokens() + 1, tick_, span_);
     }
     ++counts.admitted;
@@ -154,9 +156,13 @@ Decision AdmissionState::admitted(std::uint32_t index) {
 }
 
 Decision AdmissionState::reserve(const AdmissionRequest& request) {
-    free_idle_history(2);
     const std::uint32_t index = fill_slot(request);
     Slot& slot = slots[index];
+    free_idle_history(2);
+    for (const std::uint32_t at : slot.level_span()) {
+        TG_ASSERT(!levels_[at].is_forgotten);
+        levels_[at].window().prefetch_ends();
+    }
     bool has_line = false;
     for (const std::uint32_t at : slot.level_span()) {
         expire(at);
@@ -239,11 +245,17 @@ void AdmissionState::end_admitted(Ticket ticket, const Amounts& actual, bool was
     const Slot& slot = admitted_slot(ticket);
     const Amounts used = cut(actual);
     const std::int64_t held_ticks = (now_us_ - slot.taken_us) / granularity_us_;
+    std::int64_t output_used_per_mille = Level::kNothingReserved;
+    if (const std::int64_t reserved = slot.amounts.output_tokens; reserved != 0)
+        output_used_per_mille = std::min<std::int64_t>(1000, 1000 * used.output_tokens / reserved);
+    for (const std::uint32_t at : slot.level_span()) levels_[at].prefetch();
+    for (std::size_t i = 0; i < slot.level_count; ++i)
+        levels_[slot.levels[i]].window().prefetch(slot.sequences[i]);
     for (std::size_t i = 0; i < slot.level_count; ++i) {
         Level& level = levels_[slot.levels[i]];
         level.expire(tick_, span_);
         level.give_back(slot.sequences[i], slot.taken_tick, slot.amounts, used, tick_, span_);
-        if (was_sent) level.learn(slot.amounts, used, held_ticks);
+        if (was_sent) level.learn(held_ticks, output_used_per_mille);
         touch(slot.levels[i]);
     }
     slots.free(ticket.index);

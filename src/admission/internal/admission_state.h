@@ -1,5 +1,4 @@
 #pragma once
-#include <deque>
 #include <queue>
 #include <unordered_map>
 #include <vector>
@@ -144,7 +143,7 @@ class AdmissionState {
     std::int64_t now_us_ = 0;
     std::int64_t tick_ = 0;
 
-    std::deque<Level> levels_;
+    LevelTable levels_;
     std::unordered_map<LevelId, std::uint32_t> level_of_;
     std::vector<std::uint32_t> forgotten_;
     std::uint32_t first_active_ = kNoLevel;  ///< levels with a history, by when they got it

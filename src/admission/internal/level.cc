@@ -103,15 +103,13 @@ void Level::give_back(std::uint32_t sequence, std::int64_t taken_tick, const Amo
         if (booking.tick - taken_tick <= span) booking.surviving += change;
 }
 
-void Level::learn(const Amounts& reserved, const Amounts& actual, std::int64_t held_ticks) {
+void Level::learn(std::int64_t held_ticks, std::int64_t output_used_per_mille) {
     // Moving averages over about 16 calls: they only steer who waits and who is refused.
     constexpr std::int64_t kShare = 16;
     held_ticks_ += held_ticks_ == 0 ? held_ticks : (held_ticks - held_ticks_) / kShare;
-    if (reserved.output_tokens == 0) return;
-    const std::int64_t used_per_mille =
-        std::min<std::int64_t>(1000, 1000 * actual.output_tokens / reserved.output_tokens);
+    if (output_used_per_mille == kNothingReserved) return;
     output_used_per_mille_ +=
-        static_cast<std::int32_t>((used_per_mille - output_used_per_mille_) / kShare);
+        static_cast<std::int32_t>((output_used_per_mille - output_used_per_mille_) / kShare);
 }
 
 Relief Level::relief() const {

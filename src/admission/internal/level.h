@@ -61,11 +61,13 @@ struct Relief {
 };
 
 /// One limited thing: limits, window, slots and line. Not synchronised. Ticks, not microseconds.
-class Level {
+class alignas(64) Level {
   public:
-    Level(LevelId id, const Limits& limits) : id_(id), limits_(limits) {}
+    Level(LevelId id, const Limits& limits)
+        : limits_(limits), is_shared_(tg::is_shared(id.kind)), id_(id) {}
 
     LevelId id() const { return id_; }
+    bool is_shared() const { return is_shared_; }
     const Limits& limits() const { return limits_; }
     void set_limits(const Limits& limits) { limits_ = limits; }
     SlidingWindow& window() { return window_; }
@@ -77,6 +79,14 @@ class Level {
     void drop_idle();  ///< what an idle level does not need
 
     void expire(std::int64_t tick, std::int64_t span) { window_.expire(tick, span); }
+    /// A request touches memory of each level that nobody has touched for long: asked for ahead,
+    /// the levels' delays overlap instead of adding up.
+    void prefetch(std::size_t bytes = sizeof(Level)) const {
+        const char* first = reinterpret_cast<const char*>(this);
+        for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(first + at, 1);
+    }
+    static constexpr std::size_t kCacheLine = 64;
+    static constexpr std::size_t kReserveBytes = 2 * kCacheLine;
 
     /// The kind that does not allow `amounts` at `tick` (expire() first), if any. With bookings:
     /// neither what is due nor what will be may come to lack anything.
@@ -101,8 +111,10 @@ class Level {
     /// gives back the slot.
     void give_back(std::uint32_t sequence, std::int64_t taken_tick, const Amounts& reserved,
                    const Amounts& actual, std::int64_t tick, std::int64_t span);
-    /// Learns from a call that has ended.
-    void learn(const Amounts& reserved, const Amounts& actual, std::int64_t held_ticks);
+    /// Learns from a call that has ended: how long it took, and how much of the output it had
+    /// reserved it used (kNothingReserved: none was).
+    void learn(std::int64_t held_ticks, std::int64_t output_used_per_mille);
+    static constexpr std::int64_t kNothingReserved = -1;
 
     /// The first tick from `from` on at which the window allows `amounts`, all bookings kept and
     /// nothing given back early; none when the bookings leave no room. Concurrency is not looked
@@ -133,26 +145,55 @@ class Level {
     /// Used at `tick` with what is due to others.
     std::int64_t used_or_due(LimitKind kind, std::int64_t tick) const;
 
-    // The list of levels that have a history, oldest first; the core's.
-    std::uint32_t next_active = 0;
-    std::int64_t active_since_tick = 0;
-    bool is_forgotten = false;
-
   private:
     std::optional<LimitKind> blocks_with_bookings(const Amounts& amounts, std::int64_t tick,
                                                   std::int64_t span) const;
     Relief relief() const;
     Amounts with_guard(const Amounts& amounts, std::int32_t guard_per_mille) const;
 
-    LevelId id_;
+    // What reserve() touches: two cache lines.
     Limits limits_;
     SlidingWindow window_;
     std::unique_ptr<LevelLine> line_;
     std::unique_ptr<ShareTracker> shares_;
-    std::int64_t in_flight_ = 0;
     std::int64_t unsettled_output_tokens_ = 0;
+    std::int32_t in_flight_ = 0;
+    bool is_shared_;
+
+  public:
+    bool is_forgotten = false;
+
+    // The list of levels that have a history, oldest first; the core's.
+    std::uint32_t next_active = 0;
+    std::int64_t active_since_tick = 0;
+
+  private:
     std::int64_t held_ticks_ = 0;                ///< how long calls last: moving average
     std::int32_t output_used_per_mille_ = 1000;  ///< of the reserved output: moving average
+    LevelId id_;
+};
+
+/// Levels at stable addresses, few enough blocks that finding one costs no cache miss.
+class LevelTable {
+  public:
+    Level& operator[](std::uint32_t index) { return blocks_[index / kBlock][index % kBlock]; }
+    const Level& operator[](std::uint32_t index) const {
+        return blocks_[index / kBlock][index % kBlock];
+    }
+    std::uint32_t size() const { return size_; }
+    void add(LevelId id, const Limits& limits) {
+        if (size_++ % kBlock == 0) {
+            blocks_.emplace_back();
+            blocks_.back().reserve(kBlock);
+        }
+        blocks_.back().emplace_back(id, limits);
+    }
+
+  private:
+    static constexpr std::uint32_t kBlock = 4096;
+
+    std::vector<std::vector<Level>> blocks_;
+    std::uint32_t size_ = 0;
 };
 
 }  // namespace tg::admission_internal

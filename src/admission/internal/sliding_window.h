@@ -18,6 +18,15 @@ class SlidingWindow {
     void expire(std::int64_t tick, std::int64_t span) {
         while (size_ != 0 && tick - at(head_).tick > span) drop_oldest();
     }
+    /// Fetches the entries that expire() and add() will touch next.
+    void prefetch_ends() const {
+        if (capacity_ == 0) return;
+        __builtin_prefetch(&at(head_), 1);
+        __builtin_prefetch(&at(head_ + size_), 1);
+    }
+    void prefetch(std::uint32_t sequence) const {
+        if (capacity_ != 0) __builtin_prefetch(&at(sequence), 1);
+    }
     /// Adds to the entry of `tick`, the latest of all. Returns its sequence number, for correct().
     std::uint32_t add(std::int64_t tick, const Amounts& amounts);
     /// Changes what was taken in `tick`. The entry must still be there.
