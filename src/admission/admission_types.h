@@ -33,11 +33,12 @@ struct AdmissionOptions {
     /// always full gives back only what was taken a minute ago, and everybody queues behind that.
     std::int32_t shared_guard_per_mille = 30;
 
-    /// Appointments: what a refused client may count on. All three bounds apply; beyond them a
+    /// Appointments: what a refused client may count on. All bounds apply; beyond them a
     /// refusal still names a time, but is_promised is false.
     std::uint32_t appointments_flow_max = 4;
     std::uint32_t appointments_customer_max = 32;
     std::uint32_t appointments_level_max = 64;
+    std::uint32_t appointments_max = 10'000;
     /// How long after Retry-After the capacity is kept: a second for the header's rounding, the
     /// rest for the way there and the client's timer.
     std::int64_t appointment_grace_us = 5'000'000;

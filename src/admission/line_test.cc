@@ -94,6 +94,40 @@ TEST_F(LineTest, AWaiterHearsEarlyWhenItsDeadlineCannotBeMet) {
     EXPECT_EQ(last.refusal.reason, RefusalReason::too_large);
 }
 
+TEST_F(LineTest, WhatACallUsesInExcessIsToldToThoseWhoNowWaitInVain) {
+    const LevelHandle key = level(LevelKind::key, 1, {.total_tokens = 100});
+    send("a", {key}, {.amounts = {1, 90, 0}});
+    world.run_until(30 * kSecond);
+    send("c", {key}, {.amounts = {1, 5, 0}});
+    const Sent until_70{.amounts = {1, 50, 0}, .max_wait_us = 40 * kSecond};
+    ASSERT_EQ(send("b", {key}, until_70).verdict, Verdict::queued);
+    ASSERT_EQ(send("behind", {key}, {.amounts = {1, 5, 0}, .max_wait_us = 40 * kSecond}).verdict,
+              Verdict::queued);
+    ASSERT_EQ(send("patient", {key}, {.amounts = {1, 5, 0}}).verdict, Verdict::queued);
+    world.run_until(35 * kSecond);
+    world.core().settle(tickets[1], {1, 60, 0}, world.now_us);
+    world.collect();
+    EXPECT_EQ(log, (std::vector<std::string>{"a+", "c+", "b-"}));
+    EXPECT_EQ(last.refusal.reason, RefusalReason::deadline);
+    EXPECT_EQ(last.waited_us, 5 * kSecond) << "not at its deadline, 35 s later";
+    world.run_until(62 * kSecond);
+    EXPECT_EQ(log.back(), "patient+");
+    EXPECT_EQ(count("behind+"), 1) << "it fits when the first window ends";
+}
+
+TEST_F(LineTest, WhoStandsBehindAHeadThatComesTooLateHearsAtOnce) {
+    const LevelHandle key = level(LevelKind::key, 1, {.total_tokens = 100});
+    send("a", {key}, {.amounts = {1, 20, 0}});
+    world.run_until(20 * kSecond);
+    send("b", {key}, {.amounts = {1, 10, 0}});
+    send("large", {key}, {.amounts = {1, 80, 0}});  // at 60 s
+    ASSERT_EQ(send("behind", {key}, {.amounts = {1, 5, 0}, .max_wait_us = 50 * kSecond}).verdict,
+              Verdict::queued);
+    world.core().settle(tickets[1], {1, 25, 0}, world.now_us);  // now at 80 s
+    world.collect();
+    EXPECT_EQ(log.back(), "behind-");
+}
+
 TEST_F(LineTest, EveryWaiterHearsByItsDeadline) {
     const LevelHandle key = level(LevelKind::key, 1, {.concurrency = 1});
     send("a", {key}, {});

@@ -115,6 +115,7 @@ class AdmissionState {
     Block head_block(std::uint32_t index);
     void try_head(Flow& flow);
     void plan(Flow& flow, std::uint32_t index, Block block);
+    void end_hopeless_behind(std::uint32_t head, std::int64_t expected_us, Block block);
     void admit_head(Flow& flow, std::uint32_t index);
     void end_waiting(std::uint32_t index, RefusalReason reason, Block block);
     void book(std::uint32_t index, std::int64_t tick);

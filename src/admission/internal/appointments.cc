@@ -38,6 +38,7 @@ Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Blo
 }
 
 bool AdmissionState::may_have_appointment(const Slot& slot) const {
+    if (counts.appointments >= options.appointments_max) return false;
     const auto of_customer = appointments_of_customer_.find(slot.customer);
     if (of_customer != appointments_of_customer_.end() &&
         of_customer->second >= options.appointments_customer_max)

@@ -168,14 +168,17 @@ void AdmissionState::plan(Flow& flow, std::uint32_t index, Block block) {
     Slot& slot = slots[index];
     slot.blocked_level = block.level;
     slot.blocked_kind = block.kind;
-    if (now_us_ + head_expected_us(slot) > slot.deadline_us) {
+    const auto firm = firm_tick(slot, tick_);
+    std::int64_t expected_us = now_us_ + head_expected_us(slot);
+    if (firm && block.kind != LimitKind::concurrency)
+        expected_us = std::min(expected_us, *firm * granularity_us_);
+    if (expected_us > slot.deadline_us) {
         end_waiting(index, index == current_ ? RefusalReason::limit : RefusalReason::deadline,
                     block);
         return;
     }
     const LevelLine& line = levels_[block.level].ensure_line();
     slot.wake_us = 0;
-    const auto firm = firm_tick(slot, tick_);
     if (slot.is_claim) {
         book(index, slot.claimed_tick);
     } else if (firm && line.head_bookings < kHeadBookingsMax &&
@@ -189,6 +192,18 @@ void AdmissionState::plan(Flow& flow, std::uint32_t index, Block block) {
             wake_at(index, now_us_ + 10 * granularity_us_);
     }
     park(flow, block.level);
+    end_hopeless_behind(index, expected_us, block);
+}
+
+/// Who stands behind a head in its flow is not served before it. Looks at the next few only.
+void AdmissionState::end_hopeless_behind(std::uint32_t head, std::int64_t expected_us,
+                                         Block block) {
+    std::uint32_t at = slots[head].next;
+    for (std::uint32_t i = 0; i < kTriesMax && at != kNoSlot; ++i) {
+        const std::uint32_t next = slots[at].next;
+        if (slots[at].deadline_us < expected_us) end_waiting(at, RefusalReason::deadline, block);
+        at = next;
+    }
 }
 
 void AdmissionState::book(std::uint32_t index, std::int64_t tick) {
