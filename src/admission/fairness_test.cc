@@ -23,5 +23,15 @@ TEST(Fairness, AFloodDelaysTheOthersByLessThanATenth) {
     EXPECT_GT(flooded.account_used_per_mille, 970) << "what is left over is not wasted";
 }
 
+// given calls that reserve four times the output they use / when the account is overloaded / then
+// it is used up to what calls in flight hold in vain (5 %) and the guard (3 %): what they give back
+// is taken at once
+TEST(Fairness, ReservingTooMuchDoesNotLeaveTheAccountIdle) {
+    const FloodFigures figures = flood({.flood_factor = 100, .reserve_factor = 4});
+    EXPECT_EQ(figures.others_refused, 0U);
+    EXPECT_GT(figures.account_used_per_mille, 920);
+    EXPECT_LT(figures.others_p99_wait_us, 1'000'000);
+}
+
 }  // namespace
 }  // namespace tg

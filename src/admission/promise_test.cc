@@ -207,6 +207,21 @@ RC_GTEST_PROP(Promise, EveryObedientClientIsAdmitted, ()) {
     expect_all_ended(world);
 }
 
+// given slots of concurrency, of which nobody knows when they come free / when refused clients come
+// back / then nearly all are admitted at once (the others would be first in line)
+TEST(Promise, SlotsAreThereNearlyAlways) {
+    std::uint64_t promises = 0;
+    std::uint64_t kept = 0;
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        World world(seed, {.has_concurrency_limits = true});
+        world.run(400 * kSecond);
+        promises += world.promises;
+        kept += world.kept;
+    }
+    EXPECT_GT(promises, 1'000U);
+    EXPECT_GE(kept * 1000, promises * 940) << kept << " of " << promises;
+}
+
 // given whatever else / when time has passed / then nobody waits for ever, every ticket ended once
 RC_GTEST_PROP(Promise, EverybodyHearsInTime, ()) {
     World world(*rc::gen::arbitrary<std::uint64_t>(),

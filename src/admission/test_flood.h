@@ -14,7 +14,8 @@ struct FloodOptions {
     std::int64_t flood_factor = 1;
     std::uint64_t seed = 1;
     std::int64_t minutes = 10;
-    bool is_idle_before = false;  ///< the flood finds an idle account, not one in full use
+    std::int64_t reserve_factor = 1;  ///< output reserved for each token that is used
+    bool is_idle_before = false;      ///< the flood finds an idle account, not one in full use
 };
 
 struct FloodFigures {
@@ -76,8 +77,10 @@ class Flood {
         const Amounts amounts{1, 100 + below(1'000), 100 + below(900)};
         const std::int64_t sent_us = world_.now_us;
         const bool is_measured = sent_us >= start_us();
+        Amounts reserved = amounts;
+        reserved.output_tokens *= options_.reserve_factor;
         world_.send({.levels = std::array{keys_[customer], customers_[customer], account_},
-                     .amounts = amounts,
+                     .amounts = reserved,
                      .customer = customer,
                      .flow = customer,
                      .max_wait_us = kMinute},

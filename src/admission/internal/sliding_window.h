@@ -22,10 +22,16 @@ class SlidingWindow {
     void prefetch_ends() const {
         if (capacity_ == 0) return;
         __builtin_prefetch(&at(head_), 1);
+        __builtin_prefetch(&at(head_ + 1), 1);
         __builtin_prefetch(&at(head_ + size_), 1);
+        if (!blocks_) return;
+        __builtin_prefetch(&block(head_), 1);
+        __builtin_prefetch(&block(head_ + size_), 1);
     }
     void prefetch(std::uint32_t sequence) const {
-        if (capacity_ != 0) __builtin_prefetch(&at(sequence), 1);
+        if (capacity_ == 0) return;
+        __builtin_prefetch(&at(sequence), 1);
+        if (blocks_) __builtin_prefetch(&block(sequence), 1);
     }
     /// Adds to the entry of `tick`, the latest of all. Returns its sequence number, for correct().
     std::uint32_t add(std::int64_t tick, const Amounts& amounts);
