@@ -245,7 +245,6 @@ TEST(AdmissionLocked, ManyThreads) {
     std::atomic<std::int64_t> now_us = 0;
     std::atomic<int> taken = 0;
     const auto work = [&](std::uint64_t customer) {
-        std::vector<Outcome> outcomes;
         for (int i = 0; i < 2'000; ++i) {
             const std::int64_t now = ++now_us;
             const Decision decision = admission.reserve(

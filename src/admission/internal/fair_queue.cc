@@ -37,11 +37,6 @@ Flow& FairQueue::flow_for(const AdmissionRequest& request) {
     return *flow;
 }
 
-Flow* FairQueue::find(std::uint64_t customer, std::uint64_t flow, PriorityClass priority) const {
-    const auto at = flows_.find(Key{customer, flow, static_cast<std::uint8_t>(priority)});
-    return at == flows_.end() ? nullptr : at->second.get();
-}
-
 /// Counts a request that joins; one that finds nobody of its own waiting starts at the present.
 void FairQueue::attach(Flow& flow, std::uint32_t index) {
     Slot& slot = (*slots_)[index];

@@ -58,7 +58,6 @@ class FairQueue {
 
     /// The flow of this request, made when there is none, with its weights as of now.
     Flow& flow_for(const AdmissionRequest& request);
-    Flow* find(std::uint64_t customer, std::uint64_t flow, PriorityClass priority) const;
 
     void push_back(Flow& flow, std::uint32_t index);
     void push_front(Flow& flow, std::uint32_t index);
