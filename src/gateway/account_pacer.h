@@ -91,7 +91,7 @@ struct PacerState {
 /// Paces the calls of one upstream account (and model, where limits are per model) so that the
 /// provider never has to refuse one. Providers keep either token buckets that refill continuously
 /// (OpenAI, Anthropic) or sliding windows, and do not say which: a call starts when it fits both.
-/// See PacerMeter for what is learned, and docs/decisions/0011-upstream-pacing.md for numbers.
+/// See PacerMeter for what is learned, and docs/decisions/0005-upstream-pacing.md for numbers.
 ///
 /// A pure state machine: time is `now_ns`, monotonic nanoseconds from any origin >= 0; no I/O, no
 /// allocation after construction (33 KB). Not thread-safe: one lock or one loop owns it;
