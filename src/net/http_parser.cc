@@ -261,8 +261,9 @@ const char* HttpParser::note_field(const HttpHeader& header) {
 
 const char* HttpParser::note_length(std::string_view value) {
     std::uint64_t length = 0;
-    const char* const end = value.data() + value.size();
-    const auto parsed = std::from_chars(value.data(), end, length);
+    const char* const begin = value.data();
+    const char* const end = begin + value.size();
+    const auto parsed = std::from_chars(begin, end, length);
     if (value.empty() || parsed.ec != std::errc{} || parsed.ptr != end)
         return "the Content-Length is not a number";
     head_.content_length_ = length;

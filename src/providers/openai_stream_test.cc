@@ -205,10 +205,13 @@ TEST_P(StreamFixtures, SplitAnywhereGiveTheSame) {
 TEST_P(StreamFixtures, CutAnywherePassOnABeginning) {
     const StreamCase& c = GetParam();
     const std::string stream = read_fixture(c.name + ".sse");
+    // Byte by byte costs the square of the size: of a long stream some cuts are enough.
+    const std::size_t step = stream.size() > 1024 ? 13 : 1;
     for (std::size_t size = 0; size <= stream.size(); ++size) {
         const std::string_view cut = std::string_view(stream).substr(0, size);
         EXPECT_EQ(scan(c.call, false, {cut}).output, cut);
-        EXPECT_EQ(scan(c.call, true, {cut}), scan(c.call, true, bytewise(cut))) << size;
+        if (size % step == 0)
+            EXPECT_EQ(scan(c.call, true, {cut}), scan(c.call, true, bytewise(cut))) << size;
         const std::string text = scan(c.call, false, {cut}).text;
         EXPECT_EQ(text, c.text.substr(0, text.size())) << size;
     }
