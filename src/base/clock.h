@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,16 +26,18 @@ class Clock {
 /// The machine's clocks. Thread-safe.
 Clock& system_clock();
 
+/// Goes on only when a test says so. Thread-safe: what is tested may look at it from threads of its
+/// own.
 class ManualClock final : public Clock {
   public:
-    explicit ManualClock(UtcMicros start) : now_(start) {}
-    UtcMicros now() const override { return now_; }
-    std::int64_t monotonic_ns() const override { return now_.micros * 1000; }
-    void set(UtcMicros now) { now_ = now; }
-    void advance_micros(std::int64_t micros) { now_.micros += micros; }
+    explicit ManualClock(UtcMicros start) : micros_(start.micros) {}
+    UtcMicros now() const override { return {micros_.load()}; }
+    std::int64_t monotonic_ns() const override { return micros_.load() * 1000; }
+    void set(UtcMicros now) { micros_ = now.micros; }
+    void advance_micros(std::int64_t micros) { micros_ += micros; }
 
   private:
-    UtcMicros now_;
+    std::atomic<std::int64_t> micros_;
 };
 
 /// A calendar day and time of day without a zone.
