@@ -110,7 +110,8 @@ Result<ReplayReport> replay(const ReplayArgs& args) {
     ReplayOracle oracle = run_oracle(trace, spec, deadline_us);
     report.success_max =
         static_cast<double>(oracle.served_max) / static_cast<double>(report.requests);
-    report.rows.push_back({"oracle", std::move(oracle.schedule)});
+    report.rows.push_back({"in order", std::move(oracle.in_order.result)});
+    report.rows.push_back({"oracle", std::move(oracle.schedule.result)});
     return report;
 }
 

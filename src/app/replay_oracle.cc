@@ -178,47 +178,53 @@ class Ledger {
     std::int64_t at_us_ = 0, drained_us_ = 0;
 };
 
-/// In order of arrival; see ReplayOracle::schedule.
-void send_in_order(const ReplayTrace& trace, std::int64_t deadline_us, Ledger* ledger) {
+enum class LeaveOut : std::uint8_t { late, largest };
+
+/// See ReplayOracle::schedule and in_order.
+ReplaySchedule make_schedule(const ReplayTrace& trace, const ReplayUpstreamSpec& upstream,
+                             std::int64_t deadline_us, LeaveOut whom) {
+    Ledger ledger(trace, upstream);
     std::int64_t now = 0;
     for (std::uint32_t i = 0; i < trace.requests.size(); ++i) {
         const std::int64_t send_by = trace.requests[i].at_us + deadline_us;
         now = std::max(now, trace.requests[i].at_us);
-        ledger->advance(now);
-        while (!ledger->fits(i, now)) {
-            const std::int64_t next = ledger->next_look_us(i, now);
+        ledger.advance(now);
+        while (!ledger.fits(i, now)) {
+            const std::int64_t next = ledger.next_look_us(i, now);
             if (next > send_by) break;
             now = next;
-            ledger->advance(now);
+            ledger.advance(now);
         }
-        while (!ledger->fits(i, now) && ledger->leave_out_larger(ledger->amount(i))) {
+        while (whom == LeaveOut::largest && !ledger.fits(i, now) &&
+               ledger.leave_out_larger(ledger.amount(i))) {
         }
-        if (ledger->fits(i, now)) ledger->send(i, now);
+        if (ledger.fits(i, now)) ledger.send(i, now);
     }
+    ReplaySchedule out;
+    out.result.requests = static_cast<std::int64_t>(trace.requests.size());
+    for (std::uint32_t i = 0; i < trace.requests.size(); ++i) {
+        const ReplayRequest& request = trace.requests[i];
+        ++out.result.minute(request.at_us).arrived;
+        if (!ledger.is_kept(i)) continue;
+        out.sends.emplace_back(ledger.sent_us(i), i);
+        ++out.result.served;
+        ++out.result.minute(ledger.sent_us(i)).served;
+        out.result.served_tokens += request.tokens();
+        out.result.waits_us.push_back(ledger.sent_us(i) - request.at_us);
+    }
+    std::ranges::sort(out.sends);
+    out.result.failed = out.result.requests - out.result.served;
+    out.result.attempts = out.result.served;
+    return out;
 }
 
 }  // namespace
 
 ReplayOracle run_oracle(const ReplayTrace& trace, const ReplayUpstreamSpec& upstream,
                         std::int64_t deadline_us) {
-    Ledger ledger(trace, upstream);
-    send_in_order(trace, deadline_us, &ledger);
     ReplayOracle oracle;
-    ReplayResult& result = oracle.schedule;
-    result.requests = static_cast<std::int64_t>(trace.requests.size());
-    for (std::uint32_t i = 0; i < trace.requests.size(); ++i) {
-        const ReplayRequest& request = trace.requests[i];
-        ++result.minute(request.at_us).arrived;
-        if (!ledger.is_kept(i)) continue;
-        oracle.sends.emplace_back(ledger.sent_us(i), i);
-        ++result.served;
-        ++result.minute(ledger.sent_us(i)).served;
-        result.served_tokens += request.tokens();
-        result.waits_us.push_back(ledger.sent_us(i) - request.at_us);
-    }
-    std::ranges::sort(oracle.sends);
-    result.failed = result.requests - result.served;
-    result.attempts = result.served;
+    oracle.schedule = make_schedule(trace, upstream, deadline_us, LeaveOut::largest);
+    oracle.in_order = make_schedule(trace, upstream, deadline_us, LeaveOut::late);
 
     // Strategies send until the deadline, and the way comes on top.
     const std::int64_t counted_within = deadline_us + kWayMinUs + kWayMaxUs;

@@ -3,14 +3,22 @@
 
 namespace tg {
 
+struct ReplaySchedule {
+    ReplayResult result;
+    std::vector<std::pair<std::int64_t, std::uint32_t>> sends;  ///< times and requests, in order
+};
+
 /// What nobody can beat, and what somebody who knows the future reaches. Both know sizes, arrivals,
 /// cuts and the other consumer, have the same deadline and no delay on the way.
 struct ReplayOracle {
     /// A schedule that the upstream accepts without a single 429: requests in order of arrival,
     /// each at the first moment at which it fits; when one would be too late, the largest request
-    /// that keeps it out is left out instead, if that is larger.
-    ReplayResult schedule;
-    std::vector<std::pair<std::int64_t, std::uint32_t>> sends;  ///< its times and requests
+    /// that keeps it out is left out instead, if that is larger. It serves the most requests by
+    /// sacrificing large ones.
+    ReplaySchedule schedule;
+    /// The same without looking at size: who would be too late is left out. What perfect knowledge
+    /// is worth to a gateway that treats large and small alike.
+    ReplaySchedule in_order;
     /// No schedule serves more requests than this.
     std::int64_t served_max = 0;
 };

@@ -10,8 +10,8 @@ namespace {
 
 // Okabe and Ito's colours ("Color universal design", 2008), which colour-blind readers can tell
 // apart; on their middle lightness they stand out from white and from black.
-constexpr std::array<const char*, 6> kColours = {"#d55e00", "#e69f00", "#56b4e9",
-                                                 "#cc79a7", "#009e73", "#808080"};
+constexpr std::array<const char*, 7> kColours = {"#d55e00", "#e69f00", "#56b4e9", "#cc79a7",
+                                                 "#009e73", "#b0a030", "#808080"};
 constexpr double kWidth = 960, kHeight = 620, kLeft = 70, kRight = 24, kPanelHeight = 220;
 constexpr std::array<double, 2> kPanelTop = {70, 350};
 

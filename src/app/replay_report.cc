@@ -42,7 +42,10 @@ void print_replay_table(ReplayReport report) {
                    seconds(result.wait_us(0.99)), fixed(tokens_per_minute(report, result), 0)});
     }
     table.print();
-    std::printf("\nno schedule can serve more than %s %% of the requests in time\n",
+    std::printf(
+        "\nin order, oracle: know the future; the oracle leaves out large requests for small "
+        "ones.\n");
+    std::printf("No schedule can serve more than %s %% of the requests in time\n",
                 fixed(report.success_max * 100, 3).c_str());
 }
 

@@ -8,7 +8,7 @@ namespace tg {
 
 /// One line of the table.
 struct ReplayRow {
-    std::string name;  ///< a strategy, or "oracle"
+    std::string name;  ///< a strategy, "in order" or "oracle"
     ReplayResult result;
 };
 

@@ -103,8 +103,8 @@ TEST(ReplayStrategies, NoneBeatsTheBound) {
             const ReplayTrace trace = waves(seed, 25, 9);
             const ReplayUpstreamSpec spec{.counting = counting, .rpm = 600, .tpm = 480'000};
             const ReplayOracle oracle = run_oracle(trace, spec, kDeadlineUs);
-            EXPECT_LE(oracle.schedule.served, oracle.served_max);
-            EXPECT_LT(oracle.served_max, oracle.schedule.requests);
+            EXPECT_LE(oracle.schedule.result.served, oracle.served_max);
+            EXPECT_LT(oracle.served_max, oracle.schedule.result.requests);
             for (const ReplayStrategyKind kind : kReplayStrategies) {
                 const ReplayResult result = run(kind, trace, spec, kDeadlineUs);
                 EXPECT_EQ(result.served + result.failed, result.requests);
@@ -123,11 +123,12 @@ TEST(ReplayOracle, ScheduleIsAccepted) {
         const ReplayUpstreamSpec spec{.counting = counting, .rpm = 600, .tpm = 480'000};
         const ReplayOracle oracle = run_oracle(trace, spec, 20 * kSecondUs);
         ReplayUpstream upstream(spec);
-        for (const auto& [at_us, request] : oracle.sends) {
+        for (const auto& [at_us, request] : oracle.schedule.sends) {
             const ReplayRequest& it = trace.requests[request];
             EXPECT_TRUE(upstream.arrive(at_us, it.input_tokens, it.output_tokens).is_accepted);
         }
-        EXPECT_EQ(static_cast<std::int64_t>(oracle.sends.size()), oracle.schedule.served);
+        EXPECT_EQ(std::ssize(oracle.schedule.sends), oracle.schedule.result.served);
+        EXPECT_LT(oracle.in_order.result.served, oracle.schedule.result.served);
     }
 }
 
@@ -138,7 +139,8 @@ TEST(ReplayOracle, DropsTheLargestWhenNotAllFit) {
     for (int i = 1; i <= 10; ++i) trace.requests.push_back({.at_us = i, .input_tokens = 100});
     const ReplayOracle oracle =
         run_oracle(trace, {.counting = Counting::window, .rpm = 100, .tpm = 1'000}, kSecondUs);
-    EXPECT_EQ(oracle.schedule.served, 10);
+    EXPECT_EQ(oracle.schedule.result.served, 10);
+    EXPECT_EQ(oracle.in_order.result.served, 2);  // 900 and the first of 100
     EXPECT_GE(oracle.served_max, 10);
 }
 
