@@ -1,6 +1,7 @@
 // The strategies that use the product's own parts: admission's line, and the account's pacer behind
 // it. Each is driven here as the data plane will drive it, in virtual time.
 #include <algorithm>
+#include <bit>
 #include <deque>
 
 #include "admission/admission_core.h"
@@ -81,6 +82,7 @@ class Queue : public ReplayStrategy {
     LevelHandle level() const { return level_; }
 
     virtual void on_admitted(std::uint32_t request) { engine().send(request); }
+    virtual std::uint64_t flow_of(std::uint32_t request) { return engine().tenant(request); }
     virtual void retry_or_fail(std::uint32_t request, const ReplayAnswer& answer) {
         retry_at(request, sdk_retry_at_us(engine().now_us(), ++call(request).attempts, answer,
                                           engine().rng()));
@@ -108,7 +110,7 @@ class Queue : public ReplayStrategy {
             .levels = {&level_, 1},
             .amounts = {1, engine().input_tokens(request), it.output_estimate},
             .customer = engine().tenant(request),
-            .flow = engine().tenant(request),
+            .flow = flow_of(request),
             .max_wait_us = engine().send_by_us(request) - engine().now_us(),
             .context = request};
         const Decision decision = admission_.reserve(wish, engine().now_us());
@@ -125,6 +127,14 @@ class Queue : public ReplayStrategy {
     std::int64_t next_poll_us_ = INT64_MAX, timer_us_ = INT64_MAX;
 };
 
+/// Half octaves from 256 tokens on.
+constexpr std::uint64_t kSizeClasses = 128;
+std::uint64_t size_class(std::int64_t tokens) {
+    const auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(tokens, 256));
+    const auto top = static_cast<std::uint64_t>(std::bit_width(size));
+    return 2 * top + ((size >> (top - 2)) & 1);
+}
+
 PacerOptions pacer_options(const ReplayAccount& account) {
     PacerOptions options;
     options.limits[static_cast<std::size_t>(LimitMeter::requests)] = account.rpm;
@@ -137,20 +147,12 @@ PacerOptions pacer_options(const ReplayAccount& account) {
     return options;
 }
 
-/// A bucket may give two minutes' limits within one minute, so admission's windows would be in its
-/// way: there the pacer alone says when, and admission who.
-Limits limits_before_pacer(const ReplayAccount& account) {
-    if (account.counting == ReplayUpstreamSpec::Counting::bucket) return {};
-    return {.requests = account.rpm, .total_tokens = account.tpm};
-}
-
 /// What admission lets through starts when the account's pacer says so. Admission's limits follow
 /// what the pacer has learned, so that calls wait in the fair line and hardly ever behind it.
 class Full final : public Queue {
   public:
     Full(const ReplayAccount& account, ReplayEngine* engine)
-        : Queue(limits_before_pacer(account), engine),
-          account_(account),
+        : Queue({.requests = account.rpm, .total_tokens = account.tpm}, engine),
           options_(pacer_options(account)),
           pacer_(options_),
           budget_(0.1, 1, 100) {}
@@ -177,6 +179,13 @@ class Full final : public Queue {
     std::int64_t now_ns() { return engine().now_us() * kNsPerUs; }
 
     void on_admitted(std::uint32_t request) override { admitted_.push_back(request); }
+    /// A tenant's requests of like size are a flow of their own. Flows share tokens fairly, so when
+    /// not all can be in time, small ones, which ask for less than their share, still are, and of
+    /// the large ones as many as fit: none starves, and more callers are served.
+    std::uint64_t flow_of(std::uint32_t request) override {
+        return engine().tenant(request) * std::uint64_t{kSizeClasses} +
+               size_class(engine().input_tokens(request));
+    }
     void retry_or_fail(std::uint32_t request, const ReplayAnswer& answer) override {
         const AttemptEnd end{.status = 429,
                              .has_reached_upstream = true,
@@ -215,24 +224,29 @@ class Full final : public Queue {
         }
     }
 
+    /// What admission's window may hold so that it lets through what the pacer will. A bucket gives
+    /// up to two minutes' limits within one minute: there it is what the window holds and what is
+    /// left in the bucket.
+    std::int64_t limit_of(const PacerState& state, LimitMeter meter, LimitKind kind) {
+        const PacerMeterState& it = state.meters[static_cast<std::size_t>(meter)];
+        const double cap = it.limit * options_.target_share - it.excess;
+        const auto whole = static_cast<std::int64_t>(cap);
+        if (options_.counting != PacerCounting::bucket) return std::max<std::int64_t>(whole, 1);
+        const std::int64_t used = admission().used(level(), kind, engine().now_us());
+        return std::max(used + whole - it.used, whole / 4);
+    }
     void follow_pacer() {
-        if (account_.counting == ReplayUpstreamSpec::Counting::bucket) return;
         const std::int64_t now = engine().now_us();
         if (now < follow_us_) return;
         follow_us_ = now + kFollowUs;
         const PacerState state = pacer_.state(now_ns());
-        const auto left = [&](LimitMeter meter) {
-            const PacerMeterState& it = state.meters[static_cast<std::size_t>(meter)];
-            const double cap = it.limit * options_.target_share - it.excess;
-            return std::max<std::int64_t>(static_cast<std::int64_t>(cap), 1);
-        };
-        const Limits limits{.requests = left(LimitMeter::requests),
-                            .total_tokens = left(LimitMeter::total_tokens)};
+        const Limits limits{
+            .requests = limit_of(state, LimitMeter::requests, LimitKind::requests),
+            .total_tokens = limit_of(state, LimitMeter::total_tokens, LimitKind::total_tokens)};
         if (limits == admission().limits(level())) return;
         admission().set_limits(level(), limits, now);
     }
 
-    ReplayAccount account_;
     PacerOptions options_;
     AccountPacer pacer_;
     RetryBudget budget_;
