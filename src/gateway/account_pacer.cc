@@ -189,9 +189,11 @@ void AccountPacer::on_end(std::int64_t now_ns, PacerTicket* ticket, const PacerE
     }
     learn_ratio(ticket->input_tokens, end.input_tokens);
     if (options_.refunds_output && end.output_tokens >= 0) {
-        MeterMark& mark = ticket->marks[index(LimitMeter::output_tokens)];
-        meters_[index(LimitMeter::output_tokens)].give_back(now_ns, &mark,
-                                                            mark.amount - end.output_tokens);
+        for (const LimitMeter meter : {LimitMeter::output_tokens, LimitMeter::total_tokens}) {
+            MeterMark& mark = ticket->marks[index(meter)];
+            meters_[index(meter)].give_back(now_ns, &mark,
+                                            ticket->output_tokens - end.output_tokens);
+        }
     }
 }
 

@@ -264,6 +264,19 @@ TEST(AccountPacer, GivesBackWhatWasNotCounted) {
     EXPECT_EQ(pacer.state(3 * kSecond).in_flight, 0);
 }
 
+/// Where input and output share a limit, what the output did not use is free again; the input
+/// stays.
+TEST(AccountPacer, GivesUnusedOutputBackToTheTotal) {
+    PacerOptions options;
+    options.limits[static_cast<std::size_t>(LimitMeter::total_tokens)] = 10'000;
+    options.refunds_output = true;
+    AccountPacer pacer(options);
+    auto done =
+        pacer.take(kSecond, {.total_tokens = 1'000, .input_tokens = 600, .output_tokens = 400});
+    pacer.on_end(2 * kSecond, &*done, {.input_tokens = 600, .output_tokens = 150});
+    EXPECT_EQ(pacer.state(2 * kSecond).meters[1].used, 750);
+}
+
 TEST(AccountPacer, ConcurrencyIsALimitToo) {
     PacerOptions options;
     options.concurrency_max = 2;

@@ -45,7 +45,8 @@ struct PacerOptions {
 
     /// The provider gives back, when the call ends, what output was reserved and not used.
     /// Anthropic does: OTPM is estimated from max_tokens and adjusted at the end
-    /// (docs.anthropic.com, api/rate-limits, read 2026-11-25); OpenAI does not.
+    /// (docs.anthropic.com, api/rate-limits, read 2026-11-25); OpenAI does not. Where input and
+    /// output share one limit, that gets it back as well.
     bool refunds_output = false;
     /// Bounds of the learned ratio between the provider's count of input tokens and ours. The lower
     /// one is 1 unless the estimate is known to be too high.
