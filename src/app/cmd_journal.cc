@@ -14,8 +14,9 @@ namespace {
 Result<Lsn> parse_place(std::string_view text) {
     if (text.empty()) return Lsn{};
     std::uint32_t segment = 0, offset = 0;
-    const char* const end = text.data() + text.size();
-    const auto first = std::from_chars(text.data(), end, segment);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto first = std::from_chars(begin, end, segment);
     const bool has_colon = first.ec == std::errc{} && first.ptr != end && *first.ptr == ':';
     const auto second = std::from_chars(has_colon ? first.ptr + 1 : end, end, offset);
     if (second.ec != std::errc{} || second.ptr != end) {

@@ -37,7 +37,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 YamlReader::YamlReader(YAML::Node node, std::string path, EnvLookup env,
                        std::vector<ConfigProblem>* problems)
-    : node_(std::move(node)), path_(std::move(path)), env_(env), problems_(problems) {
+    : node_(node), path_(std::move(path)), env_(env), problems_(problems) {
     if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) {
         problem_at(node_, (path_.empty() ? "the file" : "'" + path_ + "'") +
                               " must be a mapping of keys to values");

@@ -33,8 +33,9 @@ Result<Usage> parse_usage_text(std::string_view text) {
         const Result<Meter> meter = parse_meter(item.substr(0, colon));
         if (!meter.ok()) return bad(item);
         const std::string_view digits = item.substr(colon + 1);
-        const char* const end = digits.data() + digits.size();
-        const auto parsed = std::from_chars(digits.data(), end, usage[*meter]);
+        const char* const begin = digits.data();
+        const char* const end = begin + digits.size();
+        const auto parsed = std::from_chars(begin, end, usage[*meter]);
         if (parsed.ec != std::errc{} || parsed.ptr != end) return bad(item);
     }
     return usage;
