@@ -241,6 +241,11 @@ const char* HttpParser::note_field(const HttpHeader& header) {
     };
     const auto count = [](std::uint8_t* times) { *times = *times == 0 ? 1 : 2; };
     const std::string_view value = head_.value(header);
+    // Allowed by RFC 9110 section 5.5, but refused by llhttp, so the two would disagree.
+    const std::uint32_t value_end = header.value_at + header.value_size - header.name_at;
+    const bool has_tab_behind =
+        head_.line(header).substr(value_end).find('\t') != std::string_view::npos;
+    if (has_tab_behind && (is(kLength) || is(kCoding))) return "a tab stands behind its length";
     if (is(kHost)) {
         count(&hosts_);
         if (!is_host(value)) return "the Host header has a bad character";

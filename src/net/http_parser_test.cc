@@ -71,6 +71,8 @@ TEST(HttpParser, RefusesWhatParsersDisagreeAbout) {
         {"CL negative", post("Content-Length: -5\r\n", "hello")},
         {"CL hexadecimal", post("Content-Length: 0x5\r\n", "hello")},
         {"CL with a blank inside", post("Content-Length: 1 5\r\n", "hello")},
+        {"CL with a tab behind", post("Content-Length: 5\t\r\n", "hello")},
+        {"TE with a tab behind", post("Transfer-Encoding: chunked \t\r\n", chunk)},
         {"CL empty", post("Content-Length:\r\n", "hello")},
         {"CL blank", post("Content-Length:  \r\n", "hello")},
         {"CL with junk", post("Content-Length: 5a\r\n", "hello")},
