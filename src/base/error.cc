@@ -16,6 +16,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
     {"model_unknown", 404, false},       {"model_unpriced", 400, false},
     {"rate_limited", 429, true},         {"queue_full", 429, true},
     {"queue_timeout", 429, true},        {"budget_exhausted", 429, false},
+    {"policy_refused", 403, false},      {"upstream_limited", 429, true},
     {"upstream_unreachable", 502, true}, {"upstream_timeout", 504, true},
     {"upstream_broken", 502, true},      {"upstream_rejected", 502, false},
     {"journal_unavailable", 503, true},  {"store_unavailable", 503, true},

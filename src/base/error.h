@@ -30,7 +30,9 @@ enum class ErrorCode : std::uint8_t {
     queue_full,
     queue_timeout,
     budget_exhausted,
+    policy_refused,  ///< the project's data policy (retention, residency, pool) forbids it
     // The other side.
+    upstream_limited,  ///< every account that may serve it is at its limit
     upstream_unreachable,
     upstream_timeout,
     upstream_broken,

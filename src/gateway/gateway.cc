@@ -58,6 +58,14 @@ Endpoint endpoint_of(std::string_view path) {
     return Endpoint::other;
 }
 
+/// In whole seconds as RFC 9110 section 10.2.3 has it, never too early; and in milliseconds, which
+/// OpenAI's clients prefer.
+void append_retry_after(std::int64_t wait_us, std::string* headers) {
+    headers->append("retry-after: ").append(std::to_string((wait_us + 999'999) / 1'000'000));
+    headers->append("\r\nretry-after-ms: ").append(std::to_string((wait_us + 999) / 1'000));
+    headers->append("\r\n");
+}
+
 std::string unknown_url(std::string_view method, std::string_view path) {
     return "Invalid URL (" + std::string(method) + " " + std::string(path.substr(0, 200)) + ")";
 }
@@ -194,6 +202,7 @@ Task<void> Gateway::route(Call* call) {
         co_return;
     }
     call->caller = *caller;
+    call->data_policy = &call->caller.project->data_policy;
     call->is_post = head.method() == "POST";
     OpenAiPath path = classify_openai_path(head.method(), call->path);
     call->upstream_path = std::string_view(call->path).substr(3);
@@ -310,8 +319,11 @@ Task<void> Gateway::refuse(Call* call, Error error, std::string_view code, std::
     std::string headers(kJsonType);
     headers.append("x-request-id: ").append(call->id_view()).append("\r\n");
     headers.append("x-tollgate-error: ").append(name(error.code)).append("\r\n");
+    headers.append(call->own_headers);
     if (!facts.is_retryable)
         headers.append("x-should-retry: false\r\n");
+    else if (call->retry_after_us > 0)
+        append_retry_after(call->retry_after_us, &headers);
     else if (facts.http_status == 503)
         headers.append("retry-after: 1\r\n");
     if (facts.http_status == 401) headers.append("www-authenticate: Bearer\r\n");

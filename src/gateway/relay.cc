@@ -65,6 +65,7 @@ void Gateway::begin_answer(Call* call, ServerExchange::Framing framing, std::uin
         lines.append("x-tollgate-cost: ").append(format_amount(call->charge, 0)).append(" ");
         lines.append(code(call->charge_currency)).append("\r\n");
     }
+    lines.append(call->own_headers);
     call->exchange->end_head(framing, length, has_date);
 }
 

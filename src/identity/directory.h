@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "base/strong.h"
+#include "identity/data_policy.h"
 
 namespace tg {
 
@@ -31,6 +32,7 @@ struct Project {
     std::string department{};
     std::string environment{};  ///< production, staging, ... free text
     bool is_active = true;
+    DataPolicy data_policy{};
     UtcMicros created_at{};
 };
 

@@ -52,6 +52,13 @@ inline constexpr std::uint16_t kEventUnpriced =
     4;  ///< passed through without a price; shown for reconciliation
 inline constexpr std::uint16_t kEventUsageMismatch =
     8;  ///< the provider's classes did not add up to its total
+inline constexpr std::uint16_t kEventZeroRetention =
+    16;  ///< served under zero data retention: switches set, covered account only
+inline constexpr std::uint16_t kEventPinnedRegion = 32;  ///< served under a residency policy
+inline constexpr std::uint16_t kEventDedicated = 64;     ///< served by the caller's dedicated pool
+inline constexpr std::uint16_t kEventFallbackModel = 128;  ///< another model than asked answered
+inline constexpr std::uint16_t kEventHedged =
+    256;  ///< a second call was made for it at the same time
 
 /// Longest text of a record in bytes. A longer one is cut at a UTF-8 boundary when it is written.
 inline constexpr std::size_t kEventTextMax = 255;

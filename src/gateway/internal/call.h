@@ -34,6 +34,14 @@ struct Call final : PeerGoneListener {
                        ///< the body arrives
 
     Caller caller;
+    /// What the project allows, narrowed by the request's headers (then it points at
+    /// `narrowed_policy`).
+    const DataPolicy* data_policy = nullptr;
+    DataPolicy narrowed_policy;
+    /// Complete header lines of ours for the answer or the refusal: x-ratelimit-* and the like.
+    std::string own_headers;
+    /// When a refused client may come back; 0: the error's default.
+    std::int64_t retry_after_us = 0;
     OpenAiCall kind = OpenAiCall::other_json;
     Endpoint endpoint = Endpoint::other;
     bool is_post = false;       ///< only a POST makes usage
