@@ -27,7 +27,7 @@ Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Blo
                     .level = level.id(),
                     .kind = block.kind,
                     .limit = level.limits().of(block.kind),
-                    .used = level.used_or_due(block.kind, tick_)};
+                    .used = level.used_or_due(block.kind, tick_) + level.others_used(block.kind)};
     if (reason == RefusalReason::too_large) return refusal;
     refusal.position = expected.position;
     refusal.expected_wait_us = expected.wait_us;
