@@ -9,8 +9,7 @@ namespace tg {
 namespace {
 
 constexpr std::size_t kCallLevelsMax =
-    256;                                  ///< keeps a call of the script short of ten milliseconds
-constexpr std::uint32_t kBackoffMax = 4;  ///< doublings of the pace after failures
+    256;  ///< keeps a call of the script short of ten milliseconds
 
 constexpr auto kConcurrency = static_cast<std::size_t>(LimitKind::concurrency);
 
@@ -291,13 +290,15 @@ bool FleetMember::take_share(std::uint32_t index, const FleetCall& call, std::st
     }
     const bool is_final = parts[2] == "1";
     level.share = share;
-    level.is_pressed = parts[3] == "1";
+    level.is_pressed = parts[3] != "0";
     level.where->set_share(level.handle,
                            {.share = to_limits(share), .others_used = others, .is_final = is_final},
                            now_us);
     level.is_lacking = !is_final && (level.is_pressed || !groups_[level.group].is_open);
     level.due_us = call.sent_us + (level.is_pressed ? options_.renew_us : options_.refresh_us);
-    if (level.is_pressed && is_lowered) level.due_us = now_us + options_.renew_us / 4;
+    const bool is_short_of_slots = parts[3] == "2";
+    if (level.is_pressed && (is_lowered || is_short_of_slots))
+        level.due_us = now_us + options_.renew_us / 4;
     if (level.is_lacking) level.due_us = now_us + options_.renew_us / 4;
     return true;
 }
@@ -306,8 +307,10 @@ void FleetMember::on_failure(const FleetCall& call, std::int64_t now_us) {
     Group& group = groups_[call.group];
     ++counts_.failures;
     group.is_calling = false;
-    const std::uint32_t doublings = std::min(group.failures_in_a_row++, kBackoffMax);
-    group.due_us = now_us + (options_.renew_us << doublings) / 2;
+    // Soon enough that nobody who is alive seems dead once the store is back.
+    ++group.failures_in_a_row;
+    group.due_us =
+        now_us + std::min(options_.renew_us * group.failures_in_a_row / 2, options_.margin_us / 2);
     // What was to be said is to be said again.
     for (const std::uint32_t index : call.levels)
         if (levels_[index].is_in_use) levels_[index].due_us = now_us;

@@ -87,7 +87,7 @@ void run_disturbed(FleetWorld& world, std::uint64_t seed, std::int64_t ms) {
 
 std::uint64_t worlds() {
     const char* count = std::getenv("TG_FLEET_WORLDS");
-    return count != nullptr ? std::strtoull(count, nullptr, 10) : 12;
+    return count != nullptr ? std::strtoull(count, nullptr, 10) : 4;
 }
 
 // With `refuse` nothing that is done to processes, calls and the store lets more than the limit
@@ -104,7 +104,7 @@ TEST(FleetProperty, NeverMoreThanTheLimitWithRefuse) {
         FleetWorld world(options);
         for (auto& weight : world.weights) weight = 1 + rng.below(100);
         world.per_minute = limit * 5 * static_cast<std::int64_t>(1 + rng.below(3));
-        run_disturbed(world, seed, 120'000);
+        run_disturbed(world, seed, 90'000);
         EXPECT_LE(world.peak(LimitKind::requests), limit) << "seed " << seed;
         EXPECT_GT(world.taken.size(), static_cast<std::size_t>(limit)) << "seed " << seed;
     }
@@ -127,7 +127,7 @@ TEST(FleetProperty, NeverMoreTokensThanTheLimitWithRefuse) {
         FleetWorld world(options);
         for (auto& weight : world.weights) weight = 1 + rng.below(100);
         world.per_minute = 5 * 3 * limit / options.amounts.total_tokens();
-        run_disturbed(world, seed, 120'000);
+        run_disturbed(world, seed, 90'000);
         EXPECT_LE(world.peak(LimitKind::total_tokens), limit) << "seed " << seed;
         EXPECT_LE(world.peak(LimitKind::output_tokens), options.limits.output_tokens)
             << "seed " << seed;

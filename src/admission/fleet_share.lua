@@ -15,7 +15,8 @@
 --   by this call or before, or "", 10 "strict" or "", then for each level its name, its limits (-1: none) and
 --   "HOLD;USED;DEMAND;NEED;UNSETTLED;LEAVING".
 -- Reply: {"stale"} for a call that was overtaken, else {"ok", epoch, phase, members known, levels lacking, and for each
---   level "SHARE;USED BY OTHERS;is_final;is_pressed"}. Phases: quiet (all say what they hold, nobody gets more),
+--   level "SHARE;USED BY OTHERS;is_final;is_pressed"}, is_pressed being 2 where slots of concurrency are short, which
+--   change hands quickly. Phases: quiet (all say what they hold, nobody gets more),
 --   recovering (some are missing, and what they hold is left alone), open.
 
 local key, member, sequence, run = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -42,16 +43,23 @@ local function join(list)
     return table.concat(out, ',')
 end
 
--- The epoch: one life of the server with its data. Another run, or nothing there, begins a new one.
+-- The epoch: a time in which somebody always had a lease, in one life of the server with its data. Where all leases have
+-- run out it was the store that was away, and its members may have gone on without it.
 local state = redis.call('HMGET', key, 'e', 'm', 'x', 'w')
-local epoch, started
+local epoch, started, last_names = nil, nil, ''
 if state[1] then
     local e = split(state[1], ';')
-    if e[1] == run then epoch, started = e[2], tonumber(e[3]) end
+    local last_lease = 0
+    for _, text in ipairs(split(state[2] or '', ';')) do
+        local m = split(text, ',')
+        last_lease = math.max(last_lease, tonumber(m[3]) or 0)
+        if m[1] ~= member and m[1] ~= '' then last_names = last_names .. m[1] .. ',' end
+    end
+    if e[1] == run and now <= last_lease then epoch, started = e[2], tonumber(e[3]) end
 end
 if not epoch then
     redis.call('DEL', key)
-    state = {false, false, false, false}
+    state = {false, false, last_names .. (state[3] or ''), false}
     epoch, started = string.format('%.0f', now) .. '-' .. member, now
     redis.call('HSET', key, 'e', run .. ';' .. epoch .. ';' .. string.format('%.0f', now))
 end
@@ -95,7 +103,8 @@ end
 local is_recovering = not is_quiet and #missing > 0
 local phase = is_quiet and 'quiet' or (is_recovering and 'recovering' or 'open')
 
-local function is_live(m) return now <= m.lease_end + margin end
+-- Where members go on without a lease, one that is late is not yet taken for dead.
+local function is_live(m) return now <= m.lease_end + margin + (is_strict and 0 or lease) end
 
 -- What a silent member can still have in the window: what was there when it last spoke and has not left since, and what
 -- it may have used after that. `leaving` is what of its use is left after each step.
@@ -118,38 +127,48 @@ local function silent_hold(record, m, kind)
     return math.min(math.max(record.hold[kind], record.used[kind]), before + math.max(0, since))
 end
 
--- Equal parts for those who want more than that, all they want for the others. What cannot be divided goes to those who
--- were served the longest ago.
-local function divide(list, kind, capacity, out)
+local function by_turn(a, b)
+    if a.served ~= b.served then return a.served < b.served end
+    return a.member < b.member
+end
+
+-- Equal parts for those who want more than that beyond what they have in `base`, all they want for the others. What
+-- cannot be divided stays with those who hold it, else goes to those who were served the longest ago.
+local function divide(live, kind, capacity, base)
+    local list = {}
+    for _, record in ipairs(live) do
+        list[#list + 1] = {record = record, wanted = math.max(0, record.demand[kind] - (base[record.member] or 0))}
+    end
     table.sort(list, function(a, b)
-        local da, db = a.demand[kind], b.demand[kind]
-        if da ~= db then return da < db end
-        if a.served ~= b.served then return a.served < b.served end
-        return a.member < b.member
+        if a.wanted ~= b.wanted then return a.wanted < b.wanted end
+        return by_turn(a.record, b.record)
     end)
-    local left, count = capacity, #list
-    local large = {}
-    for _, record in ipairs(list) do
+    local out, left, count, large = {}, capacity, #list, {}
+    for _, one in ipairs(list) do
         local part = math.floor(left / count)
-        if record.demand[kind] <= part then
-            out[record.member] = record.demand[kind]
-            left = left - record.demand[kind]
+        if one.wanted <= part then
+            out[one.record.member] = one.wanted
+            left = left - one.wanted
             count = count - 1
         else
-            large[#large + 1] = record
+            large[#large + 1] = one.record
         end
     end
     local part = #large > 0 and math.floor(left / #large) or 0
     left = left - part * #large
+    local function has_more(record) return record.hold[kind] > part + (base[record.member] or 0) end
     table.sort(large, function(a, b)
-        if a.served ~= b.served then return a.served < b.served end
-        return a.member < b.member
+        local ma, mb = has_more(a), has_more(b)
+        if ma ~= mb then return ma end
+        return by_turn(a, b)
     end)
     for _, record in ipairs(large) do
         local more = left > 0 and 1 or 0
         out[record.member] = part + more
         left = left - more
     end
+    for _, record in ipairs(live) do out[record.member] = out[record.member] + (base[record.member] or 0) end
+    return out
 end
 
 -- What each live member should hold of one kind, and whether they want more than there is.
@@ -166,23 +185,23 @@ local function targets(live, kind, capacity, limit)
         end
         return out, false, slack < limit / 8
     end
-    divide(live, kind, capacity, out)
-    -- A request larger than its part would never pass: one at a time gets what it needs.
-    local starved
-    for _, record in ipairs(live) do
-        local need = record.need[kind]
-        if need > out[record.member] and need <= capacity then
-            if not starved or record.served < starved.served or
-                (record.served == starved.served and record.member < starved.member) then
-                starved = record
+    out = divide(live, kind, capacity, {})
+    local is_starved = false
+    for _, record in ipairs(live) do is_starved = is_starved or record.need[kind] > out[record.member] end
+    if is_starved then
+        -- A request larger than its part would never pass. What the next request of each needs comes first, in turn, as
+        -- far as it goes; the rest is divided.
+        local turn, base = {}, {}
+        for _, record in ipairs(live) do turn[#turn + 1] = record end
+        table.sort(turn, by_turn)
+        for _, record in ipairs(turn) do
+            local need = record.need[kind]
+            if need <= capacity then
+                base[record.member] = need
+                capacity = capacity - need
             end
         end
-    end
-    if starved then
-        local rest = {}
-        for _, record in ipairs(live) do if record ~= starved then rest[#rest + 1] = record end end
-        divide(rest, kind, capacity - starved.need[kind], out)
-        out[starved.member] = starved.need[kind]
+        out = divide(live, kind, capacity, base)
     end
     return out, true, true
 end
@@ -226,7 +245,8 @@ local function share_level(level, limits, said)
         everyone[#everyone + 1] = record
         if is_live(members[record.member]) then live[#live + 1] = record end
     end
-    local share, others_used, is_final, is_pressed, is_lacking, is_served = {}, {}, false, false, false, true
+    local share, others_used, is_final, is_pressed, is_lacking = {}, {}, false, false, false
+    local has_need, is_waiting, is_fitting, is_short_of_slots = false, false, true, false
     for kind = 1, KINDS do
         local limit = limits[kind]
         others_used[kind] = 0
@@ -265,12 +285,15 @@ local function share_level(level, limits, said)
                 -- Until it says so itself it may still use what it held.
                 self.hold[kind] = math.max(self.hold[kind], part)
                 is_pressed = is_pressed or is_tight
+                is_short_of_slots = is_short_of_slots or (kind == CONCURRENCY and is_short)
                 if part >= target then is_final = is_final or is_short else is_lacking = true end
-                if self.need[kind] > 0 and self.used[kind] + self.need[kind] > part then is_served = false end
+                has_need = has_need or self.need[kind] > 0
+                is_waiting = is_waiting or self.demand[kind] > self.used[kind]
+                is_fitting = is_fitting and self.used[kind] + self.need[kind] <= part
             end
         end
     end
-    if is_served then self.served = now end
+    if not is_waiting or (has_need and is_fitting) then self.served = now end
     if is_lacking then
         lacking[level] = now
         is_final = false
@@ -290,7 +313,8 @@ local function share_level(level, limits, said)
     else
         redis.call('HDEL', key, field)
     end
-    return table.concat({join(share), join(others_used), is_final and '1' or '0', is_pressed and '1' or '0'}, ';')
+    return table.concat({join(share), join(others_used), is_final and '1' or '0',
+        is_short_of_slots and '2' or (is_pressed and '1' or '0')}, ';')
 end
 
 local reply = {'ok', epoch, phase, '', ''}
