@@ -152,7 +152,7 @@ class Fleet {
     /// Sends as much as is let pass for so long.
     void run(std::int64_t ms) {
         const std::int64_t end_us = now_us() + ms * 1000;
-        std::vector<Outcome> outcomes;
+        std::vector<WaitOutcome> outcomes;
         while (now_us() < end_us) {
             for (const auto& process : processes_) {
                 if (!process->is_alive) continue;
@@ -169,7 +169,7 @@ class Fleet {
                 }
                 outcomes.clear();
                 process->admission.poll(now_us(), &outcomes);
-                for (const Outcome& outcome : outcomes)
+                for (const WaitOutcome& outcome : outcomes)
                     if (outcome.is_admitted)
                         note(*process, outcome.ticket,
                              static_cast<std::int64_t>(outcome.context) + outcome.waited_us);

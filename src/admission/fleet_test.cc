@@ -82,7 +82,7 @@ TEST(Fleet, ALevelBeginsWithNothingAndAsksOnce) {
     EXPECT_EQ(report.share.requests, 0);
 
     core.set_share(level, {.share = {.requests = 4}, .others_used = {5, 0, 0, 0, 0}}, 2000);
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     core.poll(2000, &outcomes);
     ASSERT_EQ(outcomes.size(), 2U);
     EXPECT_TRUE(outcomes[0].is_admitted && outcomes[1].is_admitted);
@@ -109,10 +109,10 @@ TEST(Fleet, NobodyAnswers) {
         EXPECT_EQ(
             core.reserve({.levels = std::span(&level, 1), .customer = 1, .flow = 1}, i).verdict,
             Verdict::queued);
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     core.poll(10'000'000, &outcomes);
     ASSERT_EQ(outcomes.size(), 3U);
-    for (const Outcome& outcome : outcomes) EXPECT_FALSE(outcome.is_admitted);
+    for (const WaitOutcome& outcome : outcomes) EXPECT_FALSE(outcome.is_admitted);
 }
 
 TEST(Fleet, SharesLapseByThemselves) {
@@ -130,7 +130,7 @@ TEST(Fleet, SharesLapseByThemselves) {
     EXPECT_EQ(core.counts().share_lapses, 1U);
     EXPECT_EQ(core.fleet_report(level, 2'000'001).share.requests, 0);
     core.set_share(level, {.share = {.requests = 10}}, 2'100'000);
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     core.poll(2'100'000, &outcomes);
     EXPECT_EQ(outcomes.size(), 1U);
 }
