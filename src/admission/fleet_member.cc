@@ -357,7 +357,7 @@ void FleetMember::lose_lease(Group* group, std::int64_t now_us) {
 
 /// The share of a level while the store is away.
 void FleetMember::give_alone(Level* level, std::int64_t now_us) {
-    FleetShare alone{.is_final = true};
+    FleetShare alone{.is_final = true, .is_away = true};
     FleetAmounts share{};
     if (options_.on_loss == FleetLoss::share) {
         const FleetReport report = level->where->report(level->handle, now_us);
