@@ -102,8 +102,10 @@ class DurableWait final : public DurableWaiter, public Posted {
         : journal_(journal), loop_(loop), lsn_(lsn) {}
 
     bool await_ready() const { return false; }
-    bool await_suspend(std::coroutine_handle<> waiter) {
+    template <typename Promise>
+    bool await_suspend(std::coroutine_handle<Promise> waiter) {
         handle_ = waiter;
+        frame_ = detail::promise_of(waiter);
         is_asking_ = true;
         journal_->notify_when_durable(lsn_, this);
         is_asking_ = false;
