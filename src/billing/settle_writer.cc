@@ -52,6 +52,12 @@ Status claim_position(SqlConnection& store, const SettlePosition& expected) {
                     std::to_string(expected.next_sequence) + "; stop one of them");
 }
 
+Status write_position(SqlConnection& store, const SettlePosition& position) {
+    return as_status(
+        store.execute("UPDATE settle_position SET lsn = ?, next_sequence = ? WHERE id = 1",
+                      {as_integer(position.lsn), position.next_sequence}));
+}
+
 Status EventWriter::open(SqlConnection& store) {
     TG_TRY(insert_, store.bulk_insert("usage_events", kEventColumns));
     return {};
@@ -97,25 +103,6 @@ Status EventWriter::write(const EventRow& row, const UsageEvent& event, const Ra
     return insert_->end_row();
 }
 
-Status write_recent(SqlConnection& store,
-                    const std::map<std::uint32_t, std::vector<std::int64_t>>& recent) {
-    for (const auto& [customer, sequences] : recent) {
-        const std::size_t first =
-            sequences.size() > kRecentCalls ? sequences.size() - kRecentCalls : 0;
-        for (std::size_t i = first; i < sequences.size(); ++i) {
-            TG_CHECK_OK(as_status(
-                store.execute("INSERT INTO recent_calls (customer_id, sequence) VALUES (?, ?)",
-                              {std::int64_t{customer}, sequences[i]})));
-        }
-        TG_CHECK_OK(as_status(store.execute(
-            "DELETE FROM recent_calls WHERE customer_id = ? AND sequence < (SELECT MIN(sequence) "
-            "FROM (SELECT sequence FROM recent_calls WHERE customer_id = ? ORDER BY sequence DESC "
-            "LIMIT ?) AS newest)",
-            {std::int64_t{customer}, std::int64_t{customer}, std::int64_t{kRecentCalls}})));
-    }
-    return {};
-}
-
 Result<Chunk> last_chunk(SqlConnection& store) {
     Chunk out;
     TG_CHECK_OK(store.query(
@@ -155,9 +142,6 @@ Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& 
         "first_started_ms = excluded.first_started_ms, last_started_ms = excluded.last_started_ms",
         {chunk.first_sequence, chunk.last_sequence, as_integer(chunk.from), as_integer(chunk.to),
          chunk.first_started_ms, chunk.last_started_ms})));
-    TG_CHECK_OK(as_status(
-        store.execute("UPDATE settle_position SET lsn = ?, next_sequence = ? WHERE id = 1",
-                      {as_integer(chunk.to), chunk.last_sequence + 1})));
     return chunk;
 }
 
