@@ -48,8 +48,7 @@ Status write_recent(SqlConnection& store, const RecentSequences& recent) {
     TG_CHECK_OK(add_newest(store, customers, recent));
     for (std::size_t i = 0; i < customers.size(); i += kCustomersMax) {
         const std::size_t count = std::min(kCustomersMax, customers.size() - i);
-        TG_CHECK_OK(
-            store.execute_script(removal_of_older(std::span(customers).subspan(i, count))));
+        TG_CHECK_OK(store.execute_script(removal_of_older(std::span(customers).subspan(i, count))));
     }
     return {};
 }

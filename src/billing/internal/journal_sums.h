@@ -44,12 +44,27 @@ struct Totals {
 /// so that a mistake in UsageSums cannot hide.
 class JournalSums {
   public:
+    JournalSums() : places_(kPlaces) {}
+    JournalSums(JournalSums&&) = default;
+    JournalSums& operator=(JournalSums&&) = default;
+
+    /// has_row: the row of the store that has to be like it was found.
+    struct EndUser {
+        Totals totals;
+        bool has_row = false;
+    };
+    struct Line {
+        Meter meter = Meter::input;
+        bool has_row = false;
+        std::int64_t price_nano = 0, quantity = 0;
+    };
     struct Bucket {
         Totals all;
-        std::unordered_map<std::string, Totals> end_users;  ///< of calls that named one
-        /// Quantity by meter and price.
-        std::vector<std::pair<std::pair<Meter, std::int64_t>, std::int64_t>> lines;
+        bool has_row = false;
+        bool has_nameless_row = false;  ///< of the calls that named no end user
+        std::vector<Line> lines;
         std::vector<std::uint32_t> versions;
+        std::unordered_map<std::string, EndUser> end_users;  ///< of calls that named one
     };
     using Buckets = std::unordered_map<DailyKey, Bucket, DailyKeyHash>;
 
@@ -58,15 +73,27 @@ class JournalSums {
     void merge(const JournalSums& other);
 
     const Buckets& buckets() const { return buckets_; }
+    Buckets& buckets() { return buckets_; }
     /// The newest calls of each customer, ascending, as many as `recent_calls` keeps.
     std::map<std::uint32_t, std::vector<std::int64_t>> recent() const;
 
   private:
+    /// Where a key's sums are, at the place its hash gives: neighbours in the journal have few
+    /// different keys. What falls on a taken place replaces it.
+    struct Place {
+        DailyKey key;
+        Bucket* bucket = nullptr;  ///< null: empty
+        std::vector<std::int64_t>* recent = nullptr;
+    };
+    static constexpr std::size_t kPlaces = 4096;
+
+    const Place& place(const DailyKey& key);
     static void add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity);
     static void add_version(Bucket& bucket, std::uint32_t version);
 
     Buckets buckets_;
     std::unordered_map<std::uint32_t, std::vector<std::int64_t>> recent_;
+    std::vector<Place> places_;  ///< views of buckets_ and recent_, whose nodes stay where they are
     std::string scratch_, user_;
 };
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/time_zone.h"
@@ -44,7 +45,7 @@ class ZoneHistory {
         std::int64_t first_sequence = 0;
         std::shared_ptr<const TimeZone> zone;
     };
-    std::map<std::uint32_t, std::vector<Entry>> entries_;
+    std::unordered_map<std::uint32_t, std::vector<Entry>> entries_;
 };
 
 /// Price books by version, asked for once; for many threads.
@@ -72,8 +73,8 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
                                    const std::vector<Chunk>& chunks, const ZoneHistory& zones,
                                    Problems* problems);
 
-/// Compares every row of every roll-up. Errors: of the store.
-Status check_rollups(SqlConnection& store, const JournalSums& sums, Problems* problems);
+/// Compares every row of every roll-up, marking in `sums` what has its row. Errors: of the store.
+Status check_rollups(SqlConnection& store, JournalSums* sums, Problems* problems);
 
 /// Compares the bill of every customer and month with usage. Errors: of the store.
 Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSums& sums,
