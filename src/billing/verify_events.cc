@@ -242,28 +242,31 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
             ? 1
             : std::clamp<std::size_t>(chunks.size(), 1, std::min<std::size_t>(cores, 16));
     std::vector<EventChecker> checkers;
-    std::vector<std::unique_ptr<SqlConnection>> connections;
     for (std::size_t i = 0; i < count; ++i)
         checkers.emplace_back(&options, &zones, &catalogues, problems);
-    TG_CHECK_OK(checkers[0].start(store));
-    for (std::size_t i = 1; i < count; ++i) {
-        TG_TRY(auto connection, open_store(options.store_url));
-        TG_CHECK_OK(checkers[i].start(*connection));
-        connections.push_back(std::move(connection));
-    }
+    std::vector<std::unique_ptr<SqlConnection>> connections(count);
     std::atomic<std::size_t> next{0};
     std::atomic<bool> has_failed{false};
     std::vector<Status> results(count);
-    const auto work = [&](std::size_t i) {
-        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++) {
-            results[i] = checkers[i].check(chunks[at]);
-            if (!results[i].ok()) has_failed = true;
+    // A thread opens its connection itself: with PostgreSQL this takes as long as thousands of
+    // events, and the first thread need not wait for it.
+    const auto work = [&](std::size_t i) -> Status {
+        if (i > 0) {
+            TG_TRY(connections[i], open_store(options.store_url));
         }
+        TG_CHECK_OK(checkers[i].start(i > 0 ? *connections[i] : store));
+        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++)
+            TG_CHECK_OK(checkers[i].check(chunks[at]));
+        return {};
+    };
+    const auto run = [&](std::size_t i) {
+        results[i] = work(i);
+        if (!results[i].ok()) has_failed = true;
     };
     {
         std::vector<std::jthread> threads;
-        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work, i);
-        work(0);
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+        run(0);
     }
     for (const Status& result : results) TG_CHECK_OK(result);
     EventsChecked out = std::move(checkers[0].checked());
@@ -274,6 +277,7 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
         out.events += more.events;
         out.is_complete = out.is_complete && more.is_complete;
     }
+    if (count > 1) out.second = std::move(connections[1]);
     return out;
 }
 

@@ -196,27 +196,6 @@ ExpectedUser expected_user(JournalSums::Bucket* bucket, const std::string& user)
     return {named->second.totals, &named->second.has_row};
 }
 
-Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* problems) {
-    std::string user;
-    TG_CHECK_OK(read_all(store, "usage_daily_end_users", kUserColumns, [&](const BulkRow& row) {
-        const StoredKey key = read_key(row);
-        user = row.texts[0];
-        const ExpectedUser expected = expected_user(find_bucket(sums, key), user);
-        if (expected.has_row == nullptr) return report_extra(user_title(key, user), problems);
-        if (std::exchange(*expected.has_row, true)) report_twice(user_title(key, user), problems);
-        const Totals totals = read_totals(row);
-        if (totals != expected.totals)
-            compare(user_title(key, user), totals, expected.totals, problems);
-    }));
-    for (const auto& [key, bucket] : sums->buckets()) {
-        for (const auto& [named, entry] : bucket.end_users)
-            if (!entry.has_row) report_gone(user_title(stored_key(key), named), problems);
-        if (!bucket.has_nameless_row && nameless(bucket).counts[Totals::requests] > 0)
-            report_gone(user_title(stored_key(key), ""), problems);
-    }
-    return {};
-}
-
 Status check_versions(SqlConnection& store, const JournalSums& sums, Problems* problems) {
     using Version = std::array<std::int64_t, 3>;
     std::set<Version> computed;
@@ -264,10 +243,30 @@ Status check_recent(SqlConnection& store, const JournalSums& sums, Problems* pro
 
 }  // namespace
 
+Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* problems) {
+    std::string user;
+    TG_CHECK_OK(read_all(store, "usage_daily_end_users", kUserColumns, [&](const BulkRow& row) {
+        const StoredKey key = read_key(row);
+        user = row.texts[0];
+        const ExpectedUser expected = expected_user(find_bucket(sums, key), user);
+        if (expected.has_row == nullptr) return report_extra(user_title(key, user), problems);
+        if (std::exchange(*expected.has_row, true)) report_twice(user_title(key, user), problems);
+        const Totals totals = read_totals(row);
+        if (totals != expected.totals)
+            compare(user_title(key, user), totals, expected.totals, problems);
+    }));
+    for (const auto& [key, bucket] : sums->buckets()) {
+        for (const auto& [named, entry] : bucket.end_users)
+            if (!entry.has_row) report_gone(user_title(stored_key(key), named), problems);
+        if (!bucket.has_nameless_row && nameless(bucket).counts[Totals::requests] > 0)
+            report_gone(user_title(stored_key(key), ""), problems);
+    }
+    return {};
+}
+
 Status check_rollups(SqlConnection& store, JournalSums* sums, Problems* problems) {
     TG_CHECK_OK(check_daily(store, sums, problems));
     TG_CHECK_OK(check_lines(store, sums, problems));
-    TG_CHECK_OK(check_end_users(store, sums, problems));
     TG_CHECK_OK(check_versions(store, *sums, problems));
     return check_recent(store, *sums, problems);
 }

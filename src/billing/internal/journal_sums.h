@@ -85,7 +85,7 @@ class JournalSums {
         Bucket* bucket = nullptr;  ///< null: empty
         std::vector<std::int64_t>* recent = nullptr;
     };
-    static constexpr std::size_t kPlaces = 4096;
+    static constexpr std::size_t kPlaces = 16'384;
 
     const Place& place(const DailyKey& key);
     static void add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity);
