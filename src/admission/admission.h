@@ -40,7 +40,7 @@ class Admission {
     AdmissionCore::Cancelled cancel(Ticket ticket, std::int64_t now_us) {
         return locked([&] { return core_.cancel(ticket, now_us); });
     }
-    void poll(std::int64_t now_us, std::vector<Outcome>* outcomes) {
+    void poll(std::int64_t now_us, std::vector<WaitOutcome>* outcomes) {
         locked([&] { core_.poll(now_us, outcomes); });
     }
     /// Without the lock; what another thread has just caused may show a moment later.

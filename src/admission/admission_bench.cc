@@ -218,7 +218,7 @@ void BM_contended(benchmark::State& state) {
     std::vector<LevelHandle> keys;
     for (std::uint64_t i = 0; i < flows; ++i) keys.push_back(core.intern({LevelKind::key, i}));
     std::deque<Ticket> running;
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     std::uint64_t sent = 0;
     std::int64_t now_us = 0;
     const auto send = [&] {
@@ -238,7 +238,7 @@ void BM_contended(benchmark::State& state) {
         running.pop_front();
         outcomes.clear();
         core.poll(now_us, &outcomes);
-        for (const Outcome& outcome : outcomes) running.push_back(outcome.ticket);
+        for (const WaitOutcome& outcome : outcomes) running.push_back(outcome.ticket);
         send();
     }
     state.SetItemsProcessed(state.iterations());
@@ -305,7 +305,7 @@ void print_memory(int requests) {
         }
     std::printf("mb_1m_keys_%d %.1f\n", requests,
                 static_cast<double>(resident_kb() - before) / 1024.0);
-    std::vector<Outcome> none;
+    std::vector<WaitOutcome> none;
     for (std::uint64_t i = 0; i < kKeys / 32; ++i) core.poll(now_us + 120'000'000, &none);
     std::printf("mb_1m_keys_%d_idle %.1f\n", requests,
                 static_cast<double>(resident_kb() - before) / 1024.0);

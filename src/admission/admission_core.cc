@@ -55,13 +55,13 @@ void AdmissionCore::release(Ticket ticket, std::int64_t now_us) {
 AdmissionCore::Cancelled AdmissionCore::cancel(Ticket ticket, std::int64_t now_us) {
     state_->advance(now_us);
     if (state_->cancel_waiting(ticket)) return Cancelled::waiting;
-    std::erase_if(state_->outcomes, [&](const Outcome& o) { return o.ticket == ticket; });
+    std::erase_if(state_->outcomes, [&](const WaitOutcome& o) { return o.ticket == ticket; });
     if (!state_->slots.is_alive(ticket)) return Cancelled::ended;
     state_->end_admitted(ticket, kNoAmounts, false);
     return Cancelled::admitted;
 }
 
-void AdmissionCore::poll(std::int64_t now_us, std::vector<Outcome>* outcomes) {
+void AdmissionCore::poll(std::int64_t now_us, std::vector<WaitOutcome>* outcomes) {
     constexpr std::uint32_t kIdleLevels = 64;
     state_->advance(now_us);
     state_->run_timers();

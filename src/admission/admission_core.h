@@ -59,7 +59,7 @@ class AdmissionCore {
     Cancelled cancel(Ticket ticket, std::int64_t now_us);
 
     /// Appends what became of queued requests until now.
-    void poll(std::int64_t now_us, std::vector<Outcome>* outcomes);
+    void poll(std::int64_t now_us, std::vector<WaitOutcome>* outcomes);
     bool has_outcomes() const;
     /// When to call poll() next if nothing else happens; INT64_MAX: never. At most the present when
     /// outcomes wait.

@@ -133,7 +133,7 @@ TEST_F(AdmissionTest, EditedLimitsMeetTheRunningWindow) {
     const Decision waiting = reserve({key}, {}, kSecond, 2 * kMinute);
     ASSERT_EQ(waiting.verdict, Verdict::queued);
     core.set_limits(key, {.requests = 3}, 2 * kSecond);
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     EXPECT_TRUE(core.has_outcomes());
     core.poll(2 * kSecond, &outcomes);
     ASSERT_EQ(outcomes.size(), 1U);
@@ -191,7 +191,7 @@ TEST_F(AdmissionTest, AppointmentsAreBoundedAndExpire) {
     };
     for (int i = 0; i < 6; ++i) EXPECT_EQ(other(kWindowEnd), Verdict::admitted);
     EXPECT_EQ(other(kWindowEnd), Verdict::refused);
-    std::vector<Outcome> none;
+    std::vector<WaitOutcome> none;
     core.poll(kWindowEnd + 5 * kSecond, &none);
     EXPECT_EQ(core.counts().appointments, 5U) << "within the grace";
     core.poll(kWindowEnd + 5 * kSecond + 1'000, &none);

@@ -101,7 +101,7 @@ struct Decision {
 };
 
 /// What became of a queued request.
-struct Outcome {
+struct WaitOutcome {
     Ticket ticket{};  ///< of a refused one: only its name, it has ended
     std::uint64_t context = 0;
     bool is_admitted = false;

@@ -1,5 +1,9 @@
 #include "admission/limits.h"
 
+#include <algorithm>
+
+#include "base/check.h"
+
 namespace tg {
 
 std::string_view name(LimitKind kind) {
@@ -30,13 +34,15 @@ std::string_view name(LevelKind kind) {
             return "model";
         case LevelKind::account:
             return "account";
+        case LevelKind::customer_model:
+            return "customer_model";
         case LevelKind::other:
             return "other";
     }
     return "unknown";
 }
 
-std::int64_t Limits::of(LimitKind kind) const {
+std::int64_t& Limits::of(LimitKind kind) {
     switch (kind) {
         case LimitKind::requests:
             return requests;
@@ -47,9 +53,22 @@ std::int64_t Limits::of(LimitKind kind) const {
         case LimitKind::total_tokens:
             return total_tokens;
         case LimitKind::concurrency:
-            return concurrency;
+            break;
     }
-    return 0;
+    TG_DCHECK(kind == LimitKind::concurrency);
+    return concurrency;
+}
+
+std::int64_t Limits::of(LimitKind kind) const {
+    return Limits(*this).of(kind);
+}
+
+Limits tighter(const Limits& a, const Limits& b) {
+    return {.requests = std::min(a.requests, b.requests),
+            .input_tokens = std::min(a.input_tokens, b.input_tokens),
+            .output_tokens = std::min(a.output_tokens, b.output_tokens),
+            .total_tokens = std::min(a.total_tokens, b.total_tokens),
+            .concurrency = std::min(a.concurrency, b.concurrency)};
 }
 
 std::int64_t Amounts::of(LimitKind kind) const {

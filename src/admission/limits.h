@@ -20,6 +20,9 @@ enum class LimitKind : std::uint8_t {
     concurrency,
 };
 inline constexpr int kLimitKindCount = 5;
+inline constexpr std::array<LimitKind, kLimitKindCount> kLimitKinds = {
+    LimitKind::requests, LimitKind::input_tokens, LimitKind::output_tokens, LimitKind::total_tokens,
+    LimitKind::concurrency};
 std::string_view name(LimitKind kind);
 
 /// No limit, as a value: still counted, so that a later limit finds the running window (A12).
@@ -34,8 +37,21 @@ struct Limits {
     std::int64_t concurrency = kUnlimited;
 
     std::int64_t of(LimitKind kind) const;
+    std::int64_t& of(LimitKind kind);
     friend bool operator==(const Limits&, const Limits&) = default;
 };
+inline constexpr Limits kNothingAllowed{0, 0, 0, 0, 0};
+
+/// Is any kind of it limited?
+inline bool is_limited(const Limits& limits) {
+    return limits != Limits{};
+}
+inline bool limits_tokens(const Limits& limits) {
+    return limits.input_tokens != kUnlimited || limits.output_tokens != kUnlimited ||
+           limits.total_tokens != kUnlimited;
+}
+/// Each is the smaller of both: what a level with two sets of limits enforces.
+Limits tighter(const Limits& a, const Limits& b);
 
 /// What a request takes from every level it names, and a slot of concurrency besides. Never
 /// negative. Values above kAmountMax are cut to it, which no real limit can hold.
@@ -81,7 +97,15 @@ inline std::optional<LimitKind> first_above(const Limits& limits, const Amounts&
 }
 
 /// What kind of thing a level stands for; only named in refusals and metrics.
-enum class LevelKind : std::uint8_t { key, project, customer, model, account, other };
+enum class LevelKind : std::uint8_t {
+    key,
+    project,
+    customer,
+    model,
+    account,
+    customer_model,  ///< one customer's use of one model
+    other,
+};
 std::string_view name(LevelKind kind);
 /// Do several customers use it?
 inline bool is_shared(LevelKind kind) {

@@ -31,7 +31,7 @@ class LineTest : public testing::Test {
                            .flow = sent.flow,
                            .customer_weight = sent.customer_weight,
                            .max_wait_us = sent.max_wait_us},
-                          [this, name](const Outcome& outcome) {
+                          [this, name](const WaitOutcome& outcome) {
                               log.push_back(name + (outcome.is_admitted ? "+" : "-"));
                               last = outcome;
                               if (outcome.is_admitted) tickets.push_back(outcome.ticket);
@@ -45,7 +45,7 @@ class LineTest : public testing::Test {
     test::Simulation world;
     std::vector<std::string> log;
     std::vector<Ticket> tickets;
-    Outcome last{};
+    WaitOutcome last{};
 };
 
 TEST_F(LineTest, WaitsAndIsAdmittedWhenTheWindowAllows) {

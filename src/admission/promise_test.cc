@@ -123,7 +123,7 @@ class World {
              .flow = key,
              .max_wait_us = max_wait_us},
             [this, key, amounts, sent_us, max_wait_us, order, is_comeback,
-             claims](const Outcome& outcome) {
+             claims](const WaitOutcome& outcome) {
                 if (simulation_.now_us > sent_us + max_wait_us) ++late_ends;
                 // Who takes an appointment that was not needed does not stand in line either.
                 const bool is_kept = claims != simulation_.core().counts().appointments_kept &&

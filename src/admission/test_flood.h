@@ -84,7 +84,7 @@ class Flood {
                      .customer = customer,
                      .flow = customer,
                      .max_wait_us = kMinute},
-                    [this, customer, amounts, sent_us, is_measured](const Outcome& outcome) {
+                    [this, customer, amounts, sent_us, is_measured](const WaitOutcome& outcome) {
                         if (!outcome.is_admitted) {
                             if (customer != 0 && is_measured) ++figures_.others_refused;
                             return;

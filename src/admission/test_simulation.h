@@ -20,7 +20,7 @@ class Simulation {
     }
     AdmissionCore& core() { return *core_; }
 
-    using Ended = std::function<void(const Outcome&)>;
+    using Ended = std::function<void(const WaitOutcome&)>;
 
     void at(std::int64_t at_us, std::function<void()> what) {
         events_.push({at_us, ++sequence_, std::move(what)});
@@ -44,9 +44,9 @@ class Simulation {
         return decision;
     }
     void collect() {
-        std::vector<Outcome> outcomes;
+        std::vector<WaitOutcome> outcomes;
         core_->poll(now_us, &outcomes);
-        for (const Outcome& outcome : outcomes) {
+        for (const WaitOutcome& outcome : outcomes) {
             const auto at = waiting_.find(outcome.context);
             TG_ASSERT(at != waiting_.end());  // each request ends once
             const Ended ended = std::move(at->second);

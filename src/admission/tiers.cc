@@ -6,6 +6,7 @@ namespace tg {
 namespace {
 
 constexpr std::int32_t kHour = 60;
+constexpr std::size_t kNameBytesMax = 200;
 
 Tier tier(std::string code, std::string name, std::int64_t requests, std::int64_t tokens) {
     return {.code = std::move(code),
@@ -50,12 +51,6 @@ std::vector<Tier> make_default_tiers() {
     return tiers;
 }
 
-Limits limits_of(const TierAssignment& assigned) {
-    Limits limits;
-    if (assigned.tier != nullptr) limits = assigned.tier->limits;
-    return assigned.ceiling ? tighter(limits, *assigned.ceiling) : limits;
-}
-
 }  // namespace
 
 std::string_view name(Retention retention) {
@@ -70,22 +65,38 @@ std::string_view name(Retention retention) {
     return "unknown";
 }
 
+std::optional<Retention> parse_retention(std::string_view text) {
+    for (const Retention retention :
+         {Retention::standard_30_days, Retention::seven_days, Retention::zero})
+        if (name(retention) == text) return retention;
+    return std::nullopt;
+}
+
 std::span<const Tier> default_tiers() {
     static const std::vector<Tier> kTiers = make_default_tiers();
     return kTiers;
 }
 
+Status check_limit(std::string_view field, std::int64_t limit) {
+    if (limit == kUnlimited || (limit >= 0 && limit <= kLimitMax)) return {};
+    return fail(ErrorCode::invalid_request, std::string(field) + " is " + std::to_string(limit) +
+                                                "; it must be within 0 and " +
+                                                std::to_string(kLimitMax) + ", or \"unlimited\"");
+}
+
 Status check_tier(const Tier& tier) {
     const auto refuse = [&tier](std::string_view what) {
-        return fail(ErrorCode::invalid_config, "tier '" + tier.code + "': " + std::string(what));
+        return fail(ErrorCode::invalid_request, "tier '" + tier.code + "': " + std::string(what));
     };
     const bool is_code =
         !tier.code.empty() && tier.code.size() <= 32 &&
         tier.code.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
     if (!is_code) return refuse("code must be 1 to 32 of [a-z0-9_-]");
-    for (int k = 0; k < kLimitKindCount; ++k)
-        if (tier.limits.of(static_cast<LimitKind>(k)) < 0)
-            return refuse(std::string(name(static_cast<LimitKind>(k))) + " must not be negative");
+    if (tier.name.empty() || tier.name.size() > kNameBytesMax)
+        return refuse("name must have 1 to " + std::to_string(kNameBytesMax) + " bytes");
+    for (const LimitKind kind : kLimitKinds)
+        if (const Status status = check_limit(name(kind), tier.limits.of(kind)); !status.ok())
+            return refuse(status.error().detail);
     if (tier.support_response_minutes < 0) return refuse("support_response_minutes is negative");
     if (tier.dedicated_instances_max < 0) return refuse("dedicated_instances_max is negative");
     if (tier.sla_availability_per_mille10 < 0 || tier.sla_availability_per_mille10 > 10'000)
@@ -101,25 +112,10 @@ const Tier* find_tier(std::span<const Tier> tiers, std::string_view code) {
     return at == tiers.end() ? nullptr : &*at;
 }
 
-Limits tighter(const Limits& a, const Limits& b) {
-    return {.requests = std::min(a.requests, b.requests),
-            .input_tokens = std::min(a.input_tokens, b.input_tokens),
-            .output_tokens = std::min(a.output_tokens, b.output_tokens),
-            .total_tokens = std::min(a.total_tokens, b.total_tokens),
-            .concurrency = std::min(a.concurrency, b.concurrency)};
-}
-
-EffectiveTier resolve_tier(const TierAssignment& customer, const TierAssignment& project,
-                           const TierAssignment& key, const Limits& without_tier) {
-    EffectiveTier effective{
-        .key = limits_of(key), .project = limits_of(project), .customer = limits_of(customer)};
-    for (const TierAssignment* assigned : {&key, &project, &customer}) {
-        effective.tier = assigned->tier;
-        if (effective.tier != nullptr) return effective;
-    }
-    if (!key.ceiling && !project.ceiling && !customer.ceiling)
-        effective.key = tighter(effective.key, without_tier);
-    return effective;
+Limits OwnLimits::over(Limits base) const {
+    for (const LimitKind kind : kLimitKinds)
+        if (const auto& own = of(kind)) base.of(kind) = *own;
+    return base;
 }
 
 }  // namespace tg

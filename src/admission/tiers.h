@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@ namespace tg {
 /// What may be kept of a customer's calls.
 enum class Retention : std::uint8_t { standard_30_days, seven_days, zero };
 std::string_view name(Retention retention);
+std::optional<Retention> parse_retention(std::string_view name);
 
 /// A row of limits and rights that customers, projects and keys are given: data, edited at run
 /// time. The limits are per minute.
@@ -28,41 +30,38 @@ struct Tier {
     std::int32_t discount_min_per_mille = 0;  ///< range within which sales may agree a discount
     std::int32_t discount_max_per_mille = 0;
     std::int32_t dedicated_instances_max = 0;
+    friend bool operator==(const Tier&, const Tier&) = default;
 };
 
 /// The tiers of requirement and contract templates: 1 to 5, custom, unlimited. The request and
 /// token limits are the product's promise; the other columns are starting values to be edited.
 std::span<const Tier> default_tiers();
 
-/// Errors: invalid_config (which field, and why).
+/// The largest limit that may be set; far above what any provider serves.
+inline constexpr std::int64_t kLimitMax = 1'000'000'000'000;
+/// Errors: invalid_request (the field, its value, and the bounds).
+Status check_limit(std::string_view field, std::int64_t limit);
+/// Errors: invalid_request (which field, and why).
 Status check_tier(const Tier& tier);
 
 /// Finds by code; null when there is none.
 const Tier* find_tier(std::span<const Tier> tiers, std::string_view code);
 
-/// What is set at one level of the organisation. An own limit is a ceiling besides the tier.
-struct TierAssignment {
-    const Tier* tier = nullptr;  ///< null: not set here
-    std::optional<Limits> ceiling{};
+/// Limits set at one level besides its tier: each replaces the tier's there, kUnlimited lifts it;
+/// what is absent stays the tier's. The levels above are enforced all the same.
+struct OwnLimits {
+    std::array<std::optional<std::int64_t>, kLimitKindCount> values{};
+
+    const std::optional<std::int64_t>& of(LimitKind kind) const {
+        return values[static_cast<std::size_t>(kind)];
+    }
+    std::optional<std::int64_t>& of(LimitKind kind) {
+        return values[static_cast<std::size_t>(kind)];
+    }
+    bool is_empty() const { return *this == OwnLimits{}; }
+    /// `base` with what is set here in its place.
+    Limits over(Limits base) const;
+    friend bool operator==(const OwnLimits&, const OwnLimits&) = default;
 };
-
-/// Each is the smaller of both: what a level with two sets of limits enforces.
-Limits tighter(const Limits& a, const Limits& b);
-
-/// What applies to a key of a project of a customer.
-struct EffectiveTier {
-    const Tier* tier = nullptr;  ///< the key's, else the project's, else the customer's, else null
-    // Limits of the three levels, all of which are enforced at once. The tier in force counts at
-    // the level where it was assigned and below; above that, the upper levels' own.
-    Limits key{};
-    Limits project{};
-    Limits customer{};
-};
-
-/// Key over project over customer for the rights and the limits of the tier; each level keeps its
-/// own tier's and ceiling's limits as a bound for all below it. Without a tier anywhere nothing is
-/// allowed but what a ceiling says: fails closed, `without_tier` being the limits of the key.
-EffectiveTier resolve_tier(const TierAssignment& customer, const TierAssignment& project,
-                           const TierAssignment& key, const Limits& without_tier = {0, 0, 0, 0, 0});
 
 }  // namespace tg

@@ -35,42 +35,27 @@ TEST(Tiers, EditedRowsAreChecked) {
     };
     EXPECT_TRUE(refused([](Tier& t) { t.code = "Tier One"; }));
     EXPECT_TRUE(refused([](Tier& t) { t.code = ""; }));
+    EXPECT_TRUE(refused([](Tier& t) { t.name = ""; }));
     EXPECT_TRUE(refused([](Tier& t) { t.limits.concurrency = -1; }));
+    EXPECT_TRUE(refused([](Tier& t) { t.limits.requests = kLimitMax + 1; }));
     EXPECT_TRUE(refused([](Tier& t) { t.sla_availability_per_mille10 = 10'001; }));
     EXPECT_TRUE(refused([](Tier& t) { t.discount_min_per_mille = 500; }));
     EXPECT_TRUE(refused([](Tier& t) { t.support_response_minutes = -1; }));
     EXPECT_TRUE(refused([](Tier& t) { t.dedicated_instances_max = -1; }));
 }
 
-TEST(Tiers, KeyOverProjectOverCustomerAndEachLevelStaysACeiling) {
-    const Tier* small = find_tier(default_tiers(), "tier_1");
-    const Tier* large = find_tier(default_tiers(), "tier_5");
-    const EffectiveTier by_customer = resolve_tier({.tier = small}, {}, {});
-    EXPECT_EQ(by_customer.tier, small);
-    EXPECT_EQ(by_customer.customer.requests, 500);
-    EXPECT_EQ(by_customer.key.requests, kUnlimited) << "bounded by the customer's level";
-
-    const EffectiveTier by_key = resolve_tier({.tier = large}, {}, {.tier = small});
-    EXPECT_EQ(by_key.tier, small);
-    EXPECT_EQ(by_key.key.requests, 500);
-    EXPECT_EQ(by_key.customer.requests, 5'000);
-
-    const EffectiveTier capped = resolve_tier(
-        {.tier = small}, {.tier = large, .ceiling = Limits{.total_tokens = 1'000}}, {});
-    EXPECT_EQ(capped.tier, large) << "the project's rights";
-    EXPECT_EQ(capped.project.requests, 5'000);
-    EXPECT_EQ(capped.project.total_tokens, 1'000);
-    EXPECT_EQ(capped.customer.requests, 500) << "the customer's own limit holds all the same";
+TEST(Tiers, OwnLimitsReplaceTheTiersOneByOne) {
+    OwnLimits own;
+    EXPECT_TRUE(own.is_empty());
+    own.of(LimitKind::requests) = 700;
+    own.of(LimitKind::total_tokens) = kUnlimited;
+    const Limits limits = own.over(default_tiers()[0].limits);
+    EXPECT_EQ(limits, (Limits{.requests = 700}));
 }
 
-TEST(Tiers, NoTierAnywhereFailsClosed) {
-    const EffectiveTier none = resolve_tier({}, {}, {});
-    EXPECT_EQ(none.tier, nullptr);
-    EXPECT_EQ(none.key.requests, 0);
-    EXPECT_EQ(resolve_tier({}, {}, {}, Limits{}).key.requests, kUnlimited);
-    const EffectiveTier ceiling = resolve_tier({.ceiling = Limits{.requests = 5}}, {}, {});
-    EXPECT_EQ(ceiling.customer.requests, 5);
-    EXPECT_EQ(ceiling.key.requests, kUnlimited);
+TEST(Tiers, RetentionsHaveNames) {
+    EXPECT_EQ(parse_retention(name(Retention::seven_days)), Retention::seven_days);
+    EXPECT_EQ(parse_retention("forever"), std::nullopt);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ class Queue : public ReplayStrategy {
         while (admission_.has_outcomes() || next_poll_us_ <= now) {
             outcomes_.clear();
             admission_.poll(now, &outcomes_);
-            for (const Outcome& outcome : outcomes_) {
+            for (const WaitOutcome& outcome : outcomes_) {
                 const auto request = static_cast<std::uint32_t>(outcome.context);
                 outcome.is_admitted ? on_admitted(request) : engine().fail(request);
             }
@@ -123,7 +123,7 @@ class Queue : public ReplayStrategy {
     LevelHandle level_;
     OutputLearner learner_;
     std::vector<Call> calls_;
-    std::vector<Outcome> outcomes_;
+    std::vector<WaitOutcome> outcomes_;
     std::int64_t next_poll_us_ = INT64_MAX, timer_us_ = INT64_MAX;
 };
 

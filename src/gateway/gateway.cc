@@ -78,6 +78,8 @@ std::string_view openai_code(ErrorCode code) {
         case ErrorCode::model_unknown:
             return "model_not_found";
         case ErrorCode::rate_limited:
+        case ErrorCode::queue_full:
+        case ErrorCode::queue_timeout:
             return "rate_limit_exceeded";
         case ErrorCode::budget_exhausted:
             return "insufficient_quota";
@@ -158,6 +160,10 @@ void Gateway::publish(GateSnapshot snapshot) {
         }
         next->pools.push_back(found);
     }
+    if (shared_->admission != nullptr) {
+        next->levels =
+            std::make_unique<CallerLevelCache>(next->limits, &shared_->admission->levels());
+    }
     snapshot_ = std::move(next);
 }
 
@@ -179,6 +185,7 @@ Task<void> Gateway::handle(ServerExchange* exchange) {
     call.path = path_of(exchange->request().target());
     shared_->metrics->in_flight->add(1);
     co_await route(&call);
+    end_admission(&call, UsageKnown::no);
     exchange->set_peer_gone_listener(nullptr);
     finish_metrics(&call);
 }
@@ -308,9 +315,10 @@ Task<void> Gateway::answer_models(Call* call, std::string_view id) {
 
 Task<void> Gateway::refuse(Call* call, Error error, std::string_view code, std::string_view param) {
     const ErrorInfo& facts = info(error.code);
-    const std::string body =
-        openai_error_body(error.detail, openai_error_type(facts.http_status),
-                          code.empty() ? openai_code(error.code) : code, param);
+    const std::string body = openai_error_body(
+        error.detail,
+        call->error_type.empty() ? openai_error_type(facts.http_status) : call->error_type,
+        code.empty() ? openai_code(error.code) : code, param);
     call->answered_status = facts.http_status;
     if (call->exchange->has_begun()) {
         call->exchange->abort();
@@ -320,7 +328,7 @@ Task<void> Gateway::refuse(Call* call, Error error, std::string_view code, std::
     headers.append("x-request-id: ").append(call->id_view()).append("\r\n");
     headers.append("x-tollgate-error: ").append(name(error.code)).append("\r\n");
     headers.append(call->own_headers);
-    if (!facts.is_retryable)
+    if (!facts.is_retryable || call->is_retry_useless)
         headers.append("x-should-retry: false\r\n");
     else if (call->retry_after_us > 0)
         append_retry_after(call->retry_after_us, &headers);

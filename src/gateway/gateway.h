@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "gateway/caller_levels.h"
+#include "gateway/gate_admission.h"
 #include "gateway/options.h"
 #include "gateway/route_table.h"
 #include "identity/directory.h"
@@ -25,6 +27,7 @@ struct GateSnapshot {
     std::shared_ptr<const Catalogue> catalogue;
     std::shared_ptr<const RouteTable> routes;
     std::shared_ptr<const GatewayOptions> options;
+    std::shared_ptr<const LimitTable> limits = LimitTable::unlimited();
 };
 
 /// Metrics of the data plane; shared by all loops.
@@ -45,6 +48,7 @@ struct GatewayShared {
     UsageJournal* journal = nullptr;  ///< null: metering is off, and nothing is billed
     BlockingPool* blocking = nullptr;
     GatewayMetrics* metrics = nullptr;
+    GateAdmission* admission = nullptr;  ///< null: nothing is limited or counted
     std::atomic<bool> is_draining{false};
 };
 
@@ -54,6 +58,7 @@ struct Call;
 /// alone.
 struct LoopSnapshot : GateSnapshot {
     std::vector<ClientPool*> pools;  ///< by Deployment::index
+    std::unique_ptr<CallerLevelCache> levels;
 };
 
 /// The data plane on one loop: authenticates, routes, relays, meters.
@@ -79,6 +84,13 @@ class Gateway final : public HttpHandler {
 
     Task<void> run_inspected(Call* call);
     Task<void> run_pass_through(Call* call);
+    /// Takes what the limits allow, or waits for it; false when the client was told why not.
+    Task<bool> admit(Call* call);
+    Task<bool> wait_in_line(Call* call, class AdmissionWait* wait);
+    Task<void> refuse_limited(Call* call, Refusal refusal, std::int64_t max_wait_ms);
+    std::int64_t expected_output(const Call& call, bool limits_tokens) const;
+    enum class UsageKnown : std::uint8_t { no, yes };
+    void end_admission(Call* call, UsageKnown usage_known);
     /// Journal RESERVED; false when the client was told why not.
     Task<bool> reserve(Call* call);
     /// Connects, sends and reads the answer's head; retries and fails over. On failure the client

@@ -63,6 +63,7 @@ Task<void> Gateway::run_inspected(Call* call) {
         }
         call->price = *price;
     }
+    if (!co_await admit(call)) co_return;
     if (!co_await reserve(call)) co_return;
     if (!co_await reach_upstream(call)) co_return;
     co_await relay(call);
@@ -96,6 +97,7 @@ Task<void> Gateway::run_pass_through(Call* call) {
         co_await refuse(call, {ErrorCode::upstream_unreachable, "no upstream is configured"});
         co_return;
     }
+    if (!co_await admit(call)) co_return;
     if (!co_await reserve(call)) co_return;
     if (!co_await reach_upstream(call)) co_return;
     co_await relay(call);

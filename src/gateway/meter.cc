@@ -65,6 +65,7 @@ Task<bool> Gateway::reserve(Call* call) {
         call->has_reservation = true;
         co_return true;
     }
+    end_admission(call, UsageKnown::no);
     shared_->metrics->refused_journal->add();
     co_await refuse(call,
                     {ErrorCode::journal_unavailable,
@@ -74,6 +75,7 @@ Task<bool> Gateway::reserve(Call* call) {
 }
 
 void Gateway::abandon(Call* call) {
+    end_admission(call, UsageKnown::no);
     if (!call->has_reservation || call->is_settled) return;
     call->is_settled = true;
     (void)shared_->journal->abandon(call->reservation, shared_->clock->now());
@@ -206,9 +208,11 @@ bool Gateway::find_price(Call* call, const UsageEvent& event) {
 
 Task<bool> Gateway::settle(Call* call) {
     GatewayMetrics& metrics = *shared_->metrics;
+    if (!call->has_reservation) end_admission(call, UsageKnown::no);
     if (!call->has_reservation || call->is_settled) co_return true;
     call->is_settled = true;
     const UsageSource source = co_await find_usage(call);
+    end_admission(call, UsageKnown::yes);
     UsageEvent event = usage_event(*call, source);
     metrics.tokens_input->add(static_cast<std::uint64_t>(event.usage.input_tokens()));
     metrics.tokens_output->add(static_cast<std::uint64_t>(event.usage.output_tokens()));

@@ -41,6 +41,8 @@ struct GatewayOptions {
     std::int64_t drain_after_disconnect_ms = 2'000;
     int attempts_max = 3;
     std::size_t idle_connections_per_upstream = 1024;
+    /// Waiting for a limit, where neither the request nor the limits say otherwise.
+    std::int64_t queue_max_wait_ms = 30'000;
     RequestLog request_log = RequestLog::errors;
     bool shows_cost_header = true;
 };

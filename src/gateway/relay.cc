@@ -105,8 +105,8 @@ struct WholeAnswer {
     explicit WholeAnswer(const Call& call)
         : held(call.exchange->loop()),
           scanner(call.kind),
-          scans(call.is_metered() && is_json(call.upstream->head().find("content-type")) &&
-                call.upstream_status < 400),
+          scans((call.is_metered() || call.has_token_limits) &&
+                is_json(call.upstream->head().find("content-type")) && call.upstream_status < 400),
           has_no_body(call.exchange->request().method() == "HEAD" || call.upstream_status == 204 ||
                       call.upstream_status == 304) {}
 

@@ -19,6 +19,8 @@
 namespace tg {
 
 inline constexpr std::string_view kTestKey = "sk-tg-good";
+inline constexpr std::string_view kSecondKey = "sk-tg-second";
+inline constexpr std::string_view kOtherKey = "sk-tg-other";
 inline constexpr UtcMicros kGateTime{1'780'000'000'000'000};
 
 /// "2.50" per million tokens.
@@ -52,11 +54,14 @@ inline std::shared_ptr<const Catalogue> gate_catalogue(std::vector<ModelPrice> p
     return Catalogue::build(PriceVersionId(version), std::move(prices), std::move(unknown)).value();
 }
 
-/// One customer with a project and keys for every refusal.
+/// One customer with a project, keys for every refusal and a second good one; another customer with
+/// a key.
 inline std::shared_ptr<const Directory> gate_directory() {
-    std::vector<Customer> customers{{.id = CustomerId(1), .code = "acme", .name = "Acme"}};
+    std::vector<Customer> customers{{.id = CustomerId(1), .code = "acme", .name = "Acme"},
+                                    {.id = CustomerId(2), .code = "globex", .name = "Globex"}};
     std::vector<Project> projects{
-        {.id = ProjectId(10), .customer = CustomerId(1), .code = "chat", .name = "Chat"}};
+        {.id = ProjectId(10), .customer = CustomerId(1), .code = "chat", .name = "Chat"},
+        {.id = ProjectId(20), .customer = CustomerId(2), .code = "bot", .name = "Bot"}};
     std::vector<ApiKey> keys;
     const auto add = [&](std::uint32_t id, std::string_view text, bool is_active) {
         keys.push_back({.id = KeyId(id),
@@ -73,6 +78,9 @@ inline std::shared_ptr<const Directory> gate_directory() {
     keys.back().expires_at = kGateTime;
     add(103, "sk-tg-nobody", true);
     keys.back().project.reset();
+    add(104, kSecondKey, true);
+    add(200, kOtherKey, true);
+    keys.back().project = ProjectId(20);
     return std::make_shared<const Directory>(std::move(customers), std::move(projects),
                                              std::move(keys), 1);
 }
@@ -253,7 +261,8 @@ enum class Metering : std::uint8_t { on, off };
 class TestGate {
   public:
     explicit TestGate(GatewayOptions options, Metering metering = Metering::on,
-                      std::shared_ptr<const Catalogue> catalogue = gate_catalogue(gate_prices()))
+                      std::shared_ptr<const Catalogue> catalogue = gate_catalogue(gate_prices()),
+                      const AdmissionOptions& admission = {})
         : fs(TestFs::Syncs::fast), clock_(kGateTime), metrics(&registry_) {
         set_log_level(LogLevel::error);
         if (metering == Metering::on) {
@@ -267,6 +276,9 @@ class TestGate {
         shared_.journal = journal_.get();
         shared_.blocking = &blocking_;
         shared_.metrics = &metrics;
+        admission_ = std::make_unique<GateAdmission>(GateAdmission::Parts{
+            .clock = &clock_, .metrics = &registry_, .options = admission});
+        shared_.admission = admission_.get();
         snapshot.directory = gate_directory();
         snapshot.catalogue = std::move(catalogue);
         snapshot.routes = RouteTable::build(options.upstreams).value();
@@ -286,6 +298,8 @@ class TestGate {
         server_.reset();
         gateway_.reset();
         EXPECT_EQ(metrics.in_flight->value(), 0);
+        EXPECT_EQ(admission_->core().counts().in_flight, 0U) << "given back";
+        EXPECT_EQ(admission_->core().counts().waiting, 0U);
         if (journal_ == nullptr) return;
         EXPECT_EQ(journal_->stats().open_reservations, 0U);
         journal_->close();
@@ -307,6 +321,7 @@ class TestGate {
     /// Ends the loop, and with it every call under way.
     void stop() {
         fs.release();
+        admission_->shut_down();
         thread_.stop();
     }
     /// Returns when everything that has reached the loop so far was handled.
@@ -321,6 +336,15 @@ class TestGate {
     void publish() {
         thread_.call([this] { gateway_->publish(snapshot); });
     }
+    /// As the server does when its limits have changed.
+    void set_limits(std::vector<LimitAssignment> assignments) {
+        const auto tiers = default_tiers();
+        snapshot.limits =
+            LimitTable::build({tiers.begin(), tiers.end()}, std::move(assignments)).value();
+        admission_->set_limits(snapshot.limits);
+        publish();
+    }
+    GateAdmission& admission() { return *admission_; }
     void set_draining() { shared_.is_draining = true; }
     void drain_server() {
         set_draining();
@@ -328,6 +352,7 @@ class TestGate {
     }
     void advance_clock(std::int64_t micros) {
         thread_.call([this, micros] { clock_.advance_micros(micros); });
+        admission_->tell();
     }
     Loop* loop() { return thread_.loop(); }
     UsageJournal* journal() { return journal_.get(); }
@@ -356,6 +381,7 @@ class TestGate {
     // The loop goes last of all that may post to it or lives on it.
     LoopThread thread_;
     BlockingPool blocking_{1};
+    std::unique_ptr<GateAdmission> admission_;
     std::unique_ptr<UsageJournal> journal_;
     std::unique_ptr<Gateway> gateway_;
     std::unique_ptr<HttpServer> server_;

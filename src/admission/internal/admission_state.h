@@ -85,7 +85,7 @@ class AdmissionState {
     const AdmissionOptions options;
     SlotPool slots;
     FairQueue queue;
-    std::vector<Outcome> outcomes;
+    std::vector<WaitOutcome> outcomes;
     AdmissionCounts counts{};
 
     std::int64_t now_us() const { return now_us_; }

@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "gateway/gateway.h"
+#include "gateway/internal/admission_wait.h"
 #include "identity/directory.h"
 #include "metering/usage_event.h"
 #include "metering/usage_journal.h"
@@ -42,6 +43,13 @@ struct Call final : PeerGoneListener {
     std::string own_headers;
     /// When a refused client may come back; 0: the error's default.
     std::int64_t retry_after_us = 0;
+    bool is_retry_useless = false;  ///< whatever the error's code says in general
+    std::string_view error_type;    ///< of OpenAI's error object; empty: by status
+
+    Ticket ticket{};                   ///< what the call holds of its limits; none: nothing
+    Amounts reserved{};                ///< by it
+    bool has_token_limits = false;     ///< among its levels
+    AdmissionWait* waiting = nullptr;  ///< while it stands in line
     OpenAiCall kind = OpenAiCall::other_json;
     Endpoint endpoint = Endpoint::other;
     bool is_post = false;       ///< only a POST makes usage
@@ -83,6 +91,7 @@ struct Call final : PeerGoneListener {
 
     void on_peer_gone() override {
         is_client_gone = true;
+        if (waiting != nullptr) waiting->on_client_gone();
         if (upstream) upstream->socket().interrupt_read_once();
     }
 
