@@ -15,7 +15,8 @@ constexpr std::array<std::string_view, 24> kIntegers = {
     "dimension_id",  "started_at", "ended_at",    "local_day",    "endpoint",     "tier",
     "source",        "outcome",    "http_status", "flags",        "attempts",     "first_byte_ms",
     "price_version", "currency",   "charge_nano", "charge_femto", "input_tokens", "output_tokens"};
-constexpr std::array<std::string_view, 3> kTexts = {"usage", "end_user", "upstream_request_id"};
+constexpr std::array<std::string_view, 4> kTexts = {"usage", "end_user", "upstream_request_id",
+                                                    "asked_model"};
 constexpr int kDimensionColumn = 6;
 
 std::string select_events() {
@@ -72,7 +73,7 @@ class EventChecker {
     std::int64_t sequence_ = 0;
     std::array<std::int64_t, kIntegers.size()> expected_{};
     std::array<std::string_view, kTexts.size()> expected_texts_;
-    std::string usage_, end_user_, request_id_;
+    std::string usage_, end_user_, request_id_, asked_model_;
 };
 
 std::string EventChecker::title() const {
@@ -121,7 +122,8 @@ Status EventChecker::expect() {
                  rated->output_tokens};
     write_usage_text(event.usage, &usage_);
     expected_texts_ = {usage_, storable(event.end_user, &end_user_),
-                       storable(event.upstream_request_id, &request_id_)};
+                       storable(event.upstream_request_id, &request_id_),
+                       storable(event.asked_model, &asked_model_)};
     checked_.sums.add(event, *rated, sequence_, dimension, day);
     ++checked_.events;
     return {};

@@ -110,6 +110,7 @@ TEST_P(VerifyTest, odd_events_are_right) {
     bytes.end_user = std::string_view("\xff\0x", 3);
     bytes.upstream_model = "\xfe";
     bytes.upstream_request_id = "\xc3";
+    bytes.asked_model = "\xc3";
     failed.usage = Usage{};
     failed.outcome = Outcome::unreachable;
     failed.source = UsageSource::none;
@@ -151,7 +152,7 @@ TEST_P(VerifyTest, a_changed_event_is_found_and_named) {
             t, "UPDATE usage_events SET " + column + " = " + column + " + 1 WHERE sequence = 17",
             ": " + column + " is ");
     }
-    for (const std::string column : {"usage", "end_user", "upstream_request_id"}) {
+    for (const std::string column : {"usage", "end_user", "upstream_request_id", "asked_model"}) {
         expect_found(
             t, "UPDATE usage_events SET " + column + " = " + column + " || 'x' WHERE sequence = 17",
             ": " + column + " is '");

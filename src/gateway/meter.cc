@@ -179,6 +179,7 @@ UsageEvent Gateway::usage_event(const Call& call, UsageSource source) const {
     event.region = call.deployment->options.region;
     event.end_user = call.facts.end_user;
     event.upstream_request_id = call.upstream_request_id;
+    event.asked_model = call.asked_model;
     event.usage = call.reply.usage;
     return event;
 }
@@ -216,6 +217,8 @@ Task<bool> Gateway::settle(Call* call) {
     event.flags = static_cast<std::uint16_t>((call->is_stream_answer ? kEventStream : 0) |
                                              (call->price.is_fallback ? kEventFallbackPrice : 0) |
                                              (is_priced ? 0 : kEventUnpriced) |
+                                             (call->asked_model.empty() ? 0 : kEventFallbackModel) |
+                                             (call->is_hedged ? kEventHedged : 0) |
                                              (call->reply.is_mismatch ? kEventUsageMismatch : 0));
 
     const std::int64_t before_ns = loop_->now_ns();
