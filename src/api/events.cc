@@ -9,8 +9,7 @@ void write_flags(JsonWriter& json, int flags) {
     json.key("flags").begin_array();
     for (const auto& [bit, text] :
          {std::pair{kEventStream, "stream"}, std::pair{kEventFallbackPrice, "fallback_price"},
-          std::pair{kEventUnpriced, "unpriced"},
-          std::pair{kEventUsageMismatch, "usage_mismatch"},
+          std::pair{kEventUnpriced, "unpriced"}, std::pair{kEventUsageMismatch, "usage_mismatch"},
           std::pair{kEventZeroRetention, "zero_retention"},
           std::pair{kEventPinnedRegion, "pinned_region"}, std::pair{kEventDedicated, "dedicated"},
           std::pair{kEventFallbackModel, "fallback_model"}, std::pair{kEventHedged, "hedged"}}) {

@@ -126,8 +126,7 @@ void write_event(JsonWriter& w, const StoredEvent& e) {
         .field("endpoint", e.endpoint);
     w.field("model", e.model);
     if (!e.asked_model.empty()) w.field("asked_model", e.asked_model);
-    w        .field("upstream_model", e.upstream_model)
-        .field("deployment", e.deployment);
+    w.field("upstream_model", e.upstream_model).field("deployment", e.deployment);
     w.field("provider", e.provider)
         .field("region", e.region)
         .field("end_user", e.end_user)

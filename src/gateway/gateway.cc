@@ -193,6 +193,11 @@ void Gateway::publish(GateSnapshot snapshot) {
         next->pools.push_back(found);
     }
     snapshot_ = std::move(next);
+    if (!options.routing.has_health_checks) return;
+    // Publishing may happen before the loop runs.
+    loop_->post([this, alive = std::weak_ptr<int>(alive_)] {
+        if (alive.lock() != nullptr) start_probing();
+    });
 }
 
 void Gateway::configure_budgets(const RoutingOptions& routing) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "gateway/hedge_policy.h"
 #include "gateway/options.h"
 #include "gateway/retry_policy.h"
 #include "gateway/route_choice.h"
@@ -55,12 +56,15 @@ struct GatewayShared {
     BlockingPool* blocking = nullptr;
     GatewayMetrics* metrics = nullptr;
     UpstreamStates upstreams;
+    std::atomic<class Gateway*> prober{nullptr};  ///< makes the active health checks for all loops
     std::atomic<bool> is_draining{false};
 };
 
 struct Call;
 struct UpstreamSearch;
 struct UpstreamTry;
+struct HedgeRace;
+class Gateway;
 
 /// A snapshot as one loop sees it: its reference count and connection pools belong to that loop
 /// alone.
@@ -94,6 +98,7 @@ class Gateway final : public HttpHandler {
     Task<void> run_pass_through(Call* call);
     /// Journal RESERVED; false when the client was told why not.
     Task<bool> reserve(Call* call);
+    Status make_reservation(Call* call);
     /// Connects, sends and reads the answer's head; retries and fails over. On failure the client
     /// has been told.
     Task<bool> reach_upstream(Call* call);
@@ -119,16 +124,39 @@ class Gateway final : public HttpHandler {
     // One try (upstream_try.cc).
     Task<Status> run_try(Call* call, UpstreamTry* attempt);
     Task<Status> try_once(Call* call, UpstreamTry* attempt, bool allow_reuse);
-    Task<Status> read_answer_head(Call* call, UpstreamTry* attempt, std::int64_t deadline_ns);
+    Task<Status> read_answer_head(Call* call, UpstreamTry* attempt, std::int64_t drain_ms,
+                                  std::int64_t deadline_ns);
     Task<Status> read_refusal_body(UpstreamTry* attempt, std::int64_t deadline_ns);
     Task<Status> upload(Call* call, UpstreamTry* attempt);
     Task<Status> look_for_early_answer(UpstreamTry* attempt);
     void fail_try(const LoopSnapshot& snapshot, UpstreamTry* attempt, const Error& error);
     void drop_try(const LoopSnapshot& snapshot, UpstreamTry* attempt);
     void accept_try(Call* call, UpstreamTry* attempt);
+    void find_price_of_deployment(Call* call) const;
+    static bool is_worth_another_try(const UpstreamTry& attempt);
     RetryDecision decide_next(Call* call, UpstreamSearch* search, const UpstreamTry& attempt,
                               const Status& status);
     void end_upstream(Call* call);
+
+    // A second try beside a slow one (hedged_call.cc).
+    bool may_hedge(const Call& call, const UpstreamSearch& search) const;
+    Task<Status> run_hedged(Call* call, UpstreamSearch* search, UpstreamTry* attempt);
+    void start_side(Call* call, const std::shared_ptr<HedgeRace>& race, std::size_t side);
+    Task<void> run_side(Call* call, std::shared_ptr<HedgeRace> race, std::size_t index);
+    bool is_decided(const Call& call, const HedgeRace& race) const;
+    void start_hedge(Call* call, UpstreamSearch* search, const std::shared_ptr<HedgeRace>& race,
+                     HedgeCall hedge);
+    Status end_race(Call* call, UpstreamSearch* search, const std::shared_ptr<HedgeRace>& race,
+                    UpstreamTry* attempt);
+    Task<void> settle_loser(std::shared_ptr<HedgeRace> race, std::size_t index);
+    bool begin_now(const Call& call, UpstreamTry* attempt);
+
+    // Active health checks (health_probe.cc).
+    void start_probing();
+    Task<void> probe_all();
+    Task<void> probe(std::shared_ptr<const LoopSnapshot> snapshot, std::uint32_t index);
+    static Task<Result<int>> ask_health(ClientPool* pool, std::string* request, bool allow_reuse,
+                                        std::int64_t deadline_ns);
     void configure_budgets(const RoutingOptions& routing);
     static Task<Status> send_upstream(ClientConnection* upstream, std::vector<iovec>* pieces,
                                       std::int64_t deadline_ns);
@@ -176,6 +204,8 @@ class Gateway final : public HttpHandler {
     RetryBudget retry_budget_, hedge_budget_;
     // Scratch of one choice, which nothing suspends.
     std::array<double, 4> budgets_{};
+    bool is_probing_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>();  ///< for what is posted
     std::vector<RouteOption> options_;
     RouteChoice choice_;
 };

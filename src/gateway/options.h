@@ -89,7 +89,7 @@ struct RoutingOptions {
     std::int64_t wait_max_ms = 30'000;
     std::int64_t waiting_max = 10'000;  ///< calls that wait for one account
 
-    RetryOptions retry;  ///< attempts_max is GatewayOptions'
+    RetryOptions retry;                 ///< attempts_max is GatewayOptions'
     bool retries_same_upstream = true;  ///< an account that failed may be asked again, later
     /// Extra tries as a share of calls, and how many even an idle gate has; of each loop.
     double retry_budget_share = 0.2, retry_budget_per_second = 10, retry_budget_max = 100;

@@ -61,8 +61,8 @@ PacerCost pacer_cost(const Call& call, std::string_view provider, std::int64_t i
     cost.input_tokens = input_tokens;
     cost.output_tokens = expected * choices;
     if (provider == "anthropic") return cost;
-    cost.total_tokens = provider == "azure" ? input_tokens + expected * choices
-                                            : std::max(input_tokens, stated);
+    cost.total_tokens =
+        provider == "azure" ? input_tokens + expected * choices : std::max(input_tokens, stated);
     return cost;
 }
 

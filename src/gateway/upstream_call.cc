@@ -12,9 +12,23 @@ bool can_repeat_body(const Call& call) {
     return call.is_inspected || (!head.is_chunked() && head.content_length().value_or(0) == 0);
 }
 
+AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& status) {
+    AttemptEnd end;
+    end.status = attempt.status;
+    if (!status.ok()) end.error = status.error().code;
+    end.has_reached_upstream = attempt.has_reached_upstream;
+    end.can_repeat_body = can_repeat_body(call);
+    end.retry_after_ns = attempt.answer.report.retry_after_ns;
+    end.should_retry = attempt.answer.report.should_retry;
+    end.can_heal = attempt.answer.can_heal;
+    return end;
+}
+
+}  // namespace
+
 /// May another deployment (or the same, later) do better? 408 and 409 speak of the request, and
 /// clients repeat them by themselves.
-bool is_worth_another_try(const UpstreamTry& attempt) {
+bool Gateway::is_worth_another_try(const UpstreamTry& attempt) {
     if (attempt.answer.report.should_retry.value_or(false)) return true;
     switch (attempt.status) {
         case 429:
@@ -29,27 +43,13 @@ bool is_worth_another_try(const UpstreamTry& attempt) {
     }
 }
 
-AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& status) {
-    AttemptEnd end;
-    end.status = attempt.status;
-    if (!status.ok()) end.error = status.error().code;
-    end.has_reached_upstream = attempt.has_reached_upstream;
-    end.can_repeat_body = can_repeat_body(call);
-    end.retry_after_ns = attempt.answer.report.retry_after_ns;
-    end.should_retry = attempt.answer.report.should_retry;
-    end.can_heal = attempt.answer.can_heal;
-    return end;
-}
-
 /// The price belongs to the provider that served the call, which need not be the one asked first.
-void find_price_of_deployment(Call* call) {
+void Gateway::find_price_of_deployment(Call* call) const {
     if (call->price.price == nullptr) return;
     const Result<Catalogue::Found> found = call->snapshot->catalogue->find(
         call->facts.model, call->deployment->options.provider, call->started_at);
     call->price = found.ok() ? *found : Catalogue::Found{};
 }
-
-}  // namespace
 
 Task<bool> Gateway::reach_upstream(Call* call) {
     const RoutingOptions& routing = call->snapshot->options->routing;
@@ -58,6 +58,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
     search.is_bound = is_bound_to_account(*call);
     search.wait_until_ns = loop_->now_ns() + routing.wait_max_ms * 1'000'000;
     retry_budget_.on_request(loop_->now_ns());
+    hedge_budget_.on_request(loop_->now_ns());
     for (;;) {
         UpstreamTry attempt;
         if (Status begun = co_await begin_try(call, &search, &attempt); !begun.ok()) {
@@ -66,10 +67,15 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         }
         if (call->attempts > 0) shared_->metrics->upstream_retries->add();
         call->deployment = attempt.route->deployment;
-        call->trying = &attempt;
         ++call->attempts;
-        const Status status = co_await run_try(call, &attempt);
-        call->trying = nullptr;
+        Status status;
+        if (may_hedge(*call, search)) {
+            status = co_await run_hedged(call, &search, &attempt);
+        } else {
+            call->trying = &attempt;
+            status = co_await run_try(call, &attempt);
+            call->trying = nullptr;
+        }
         call->has_reached_upstream = call->has_reached_upstream || attempt.has_reached_upstream;
         const bool is_answer =
             status.ok() && (call->is_client_gone || !is_worth_another_try(attempt));
@@ -80,8 +86,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
             accept_try(call, &attempt);
             co_return true;
         }
-        if (!status.ok() && !call->is_client_gone &&
-            status.error().code != ErrorCode::cancelled) {
+        if (!status.ok() && !call->is_client_gone && status.error().code != ErrorCode::cancelled) {
             shared_->metrics->upstream_failures->add();
         }
         if (!next.is_retry()) {
@@ -115,14 +120,14 @@ RetryDecision Gateway::decide_next(Call* call, UpstreamSearch* search, const Ups
     const auto position = static_cast<std::uint32_t>(attempt.route - call->routes->data());
     search->tried.push_back(position);
     choose(call, search);
-    const bool has_other = !choice_.candidates.empty() ||
-                           (!search->is_bound && has_fallback(*call, *search));
+    const bool has_other =
+        !choice_.candidates.empty() || (!search->is_bound && has_fallback(*call, *search));
     if (!has_other && (!options.routing.retries_same_upstream || search->is_bound)) return no;
     RetryOptions retry = options.routing.retry;
     retry.attempts_max = options.attempts_max;
     // Going elsewhere costs no time; trying again here does, of what a call may wait in all.
-    const std::int64_t deadline = std::max(search->wait_until_ns, has_other ? now : 0) +
-                                  retry.attempt_min_ms * 1'000'000;
+    const std::int64_t deadline =
+        std::max(search->wait_until_ns, has_other ? now : 0) + retry.attempt_min_ms * 1'000'000;
     const RetryDecision decision =
         decide_retry(now, retry, call->attempts, end_of(*call, attempt, status), has_other,
                      deadline, &retry_budget_, &rng_);
@@ -168,8 +173,7 @@ Task<void> Gateway::refuse_upstream(Call* call, const UpstreamSearch* search, Er
         co_return;
     }
     const bool is_own = last.code == ErrorCode::request_timeout ||
-                        last.code == ErrorCode::invalid_request ||
-                        last.code == ErrorCode::io_error;
+                        last.code == ErrorCode::invalid_request || last.code == ErrorCode::io_error;
     if (!search->is_refusal && !is_own) {
         last.detail = "upstream '" +
                       std::string(call->deployment != nullptr ? call->deployment->options.name

@@ -99,8 +99,7 @@ void Gateway::choose(Call* call, UpstreamSearch* search) {
     const std::vector<Route>& routes = *call->routes;
     const bool is_by_price = search->policy.order == RouteOrder::price;
     const bool has_providers = std::ranges::any_of(routes, [&](const Route& route) {
-        return route.deployment->options.provider !=
-               routes.front().deployment->options.provider;
+        return route.deployment->options.provider != routes.front().deployment->options.provider;
     });
     options_.clear();
     search->policy.wait_max_ns = std::max<std::int64_t>(search->wait_until_ns - now, 0);
@@ -167,8 +166,8 @@ Error Gateway::refusal(Call* call, UpstreamSearch* search) {
     search->is_refusal = true;
     bool has_limit = false, has_failing = false, has_large = false, has_other = false;
     for (const RouteRefusal& refusal : choice_.left_out) {
-        has_limit = has_limit || refusal.reason == LeftOut::limit ||
-                    refusal.reason == LeftOut::exhausted;
+        has_limit =
+            has_limit || refusal.reason == LeftOut::limit || refusal.reason == LeftOut::exhausted;
         has_failing = has_failing || refusal.reason == LeftOut::breaker_open;
         has_large = has_large || refusal.reason == LeftOut::too_large;
         has_other = has_other || !is_policy(refusal.reason);
@@ -221,9 +220,8 @@ void Gateway::note_limited(Call* call, UpstreamSearch* search, const UpstreamTry
     attempt.state->describe(now, model_at(*call, *attempt.route),
                             cost_of(*call, attempt.deployment()), &option);
     const std::int64_t until = std::max(option.start.at_ns, now + 1'000'000);
-    search->limited_until_ns = search->limited_until_ns == 0
-                                   ? until
-                                   : std::min(search->limited_until_ns, until);
+    search->limited_until_ns =
+        search->limited_until_ns == 0 ? until : std::min(search->limited_until_ns, until);
 }
 
 Task<Status> Gateway::begin_try(Call* call, UpstreamSearch* search, UpstreamTry* attempt) {
@@ -231,9 +229,9 @@ Task<Status> Gateway::begin_try(Call* call, UpstreamSearch* search, UpstreamTry*
         const std::vector<Route>& routes = *call->routes;
         std::uint32_t position = 0;
         // One account, and most calls: nothing to choose.
-        const bool is_single = routes.size() == 1 && search->tried.empty() &&
-                               permits(search->policy, routes[0].deployment->traits) ==
-                                   LeftOut::none;
+        const bool is_single =
+            routes.size() == 1 && search->tried.empty() &&
+            permits(search->policy, routes[0].deployment->traits) == LeftOut::none;
         if (!is_single) {
             choose(call, search);
             if (choice_.candidates.empty()) {
@@ -274,6 +272,14 @@ Task<Status> Gateway::begin_try(Call* call, UpstreamSearch* search, UpstreamTry*
     }
 }
 
+/// Without a wait: what hedges is not worth one.
+bool Gateway::begin_now(const Call& call, UpstreamTry* attempt) {
+    return attempt->state
+               ->begin(loop_->now_ns(), model_at(call, *attempt->route),
+                       cost_of(call, attempt->deployment()), nullptr, &attempt->ticket)
+               .result == BeginResult::begun;
+}
+
 /// In line for the limit of attempt's deployment until the call has it, or cannot have it in time.
 Task<BeginResult> Gateway::wait_for_limit(Call* call, const UpstreamSearch* search,
                                           UpstreamTry* attempt) {
@@ -289,8 +295,8 @@ Task<BeginResult> Gateway::wait_for_limit(Call* call, const UpstreamSearch* sear
         const std::int64_t now = loop_->now_ns();
         answer = attempt->state->begin(now, model, cost, &waiter, &attempt->ticket);
         if (answer.result != BeginResult::wait || now >= search->wait_until_ns) break;
-        const bool is_known = answer.start.bound != PacerBound::none &&
-                              answer.start.bound != PacerBound::concurrency;
+        const bool is_known =
+            answer.start.bound != PacerBound::none && answer.start.bound != PacerBound::concurrency;
         if (is_known && answer.start.at_ns > search->wait_until_ns) break;
         co_await waiter.sleep().until(std::min(answer.start.at_ns, search->wait_until_ns));
     }

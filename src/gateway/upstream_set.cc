@@ -30,8 +30,8 @@ void UpstreamSet::describe(std::int64_t now_ns, const Deployment& deployment,
     const Member& member = members_[deployment.index];
     option->traits = &deployment.traits;
     option->weight = deployment.options.weight;
-    option->rank = deployment.options.rank * kPlacesOfRank +
-                   std::min(deployment.index, kPlacesOfRank - 1);
+    option->rank =
+        deployment.options.rank * kPlacesOfRank + std::min(deployment.index, kPlacesOfRank - 1);
     if (regions_ != nullptr) {
         const std::uint32_t region =
             member.region == kNoRegion ? kRegionUnlisted : regions_->rank(now_ns, member.region);

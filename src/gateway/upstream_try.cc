@@ -73,8 +73,8 @@ Task<Status> Gateway::run_try(Call* call, UpstreamTry* attempt) {
     // The snapshot outlives the call when the try is lost to another one.
     const std::shared_ptr<const LoopSnapshot> snapshot = call->snapshot;
     const HttpHead& request = call->exchange->request();
-    const bool can_repeat = call->is_inspected ||
-                            (!request.is_chunked() && request.content_length().value_or(0) == 0);
+    const bool can_repeat =
+        call->is_inspected || (!request.is_chunked() && request.content_length().value_or(0) == 0);
     shared_->metrics->upstream_attempts->add();
     Status status = co_await try_once(call, attempt, /*allow_reuse=*/true);
     if (!status.ok() && attempt->connection && can_repeat && !attempt->is_lost &&
@@ -87,7 +87,10 @@ Task<Status> Gateway::run_try(Call* call, UpstreamTry* attempt) {
     }
     const std::int64_t now = loop_->now_ns();
     if (!status.ok()) {
-        fail_try(*snapshot, attempt, status.error());
+        // What was given up says nothing of the deployment.
+        const bool is_given_up = attempt->is_lost || call->is_client_gone;
+        fail_try(*snapshot, attempt,
+                 is_given_up ? Error{ErrorCode::cancelled, {}} : status.error());
         co_return status;
     }
     attempt->answer.status = attempt->status;
@@ -119,11 +122,10 @@ Task<Status> Gateway::try_once(Call* call, UpstreamTry* attempt, bool allow_reus
         const bool is_named = !upstream_model.empty();
         const bool is_told =
             is_named || (call->facts.model_value.is_set() && call->asked_model.empty());
-        attempt->splices =
-            rewrite_request(call->kind, call->facts, call->body,
-                            {.inject_usage = deployment.options.inject_usage,
-                             .upstream_model = is_told ? std::string_view(upstream_model)
-                                                       : call->facts.model});
+        attempt->splices = rewrite_request(
+            call->kind, call->facts, call->body,
+            {.inject_usage = deployment.options.inject_usage,
+             .upstream_model = is_told ? std::string_view(upstream_model) : call->facts.model});
         length = append_spliced(call->body, attempt->splices, &pieces);
     }
     write_upstream_head(*call, deployment, length, &*head);
@@ -132,18 +134,21 @@ Task<Status> Gateway::try_once(Call* call, UpstreamTry* attempt, bool allow_reus
     upstream.start_response(call->exchange->request().method() == "HEAD");
     attempt->has_reached_upstream = true;
     attempt->has_head = false;
-    TG_CO_CHECK_OK(co_await send_upstream(&upstream, &pieces,
-                                          loop_->now_ns() + options->upload_timeout_ms * 1'000'000));
-    if (!attempt->is_lost && !call->is_inspected)
-        TG_CO_CHECK_OK(co_await upload(call, attempt));
-    co_return co_await read_answer_head(call, attempt, deadline_ns);
+    TG_CO_CHECK_OK(co_await send_upstream(
+        &upstream, &pieces, loop_->now_ns() + options->upload_timeout_ms * 1'000'000));
+    if (!attempt->is_lost && !call->is_inspected) TG_CO_CHECK_OK(co_await upload(call, attempt));
+    co_return co_await read_answer_head(call, attempt, options->drain_after_disconnect_ms,
+                                        deadline_ns);
 }
 
-Task<Status> Gateway::read_answer_head(Call* call, UpstreamTry* attempt,
+Task<Status> Gateway::read_answer_head(Call* call, UpstreamTry* attempt, std::int64_t drain_ms,
                                        std::int64_t deadline_ns) {
     ClientConnection& upstream = *attempt->connection;
-    const std::int64_t drain_ns = call->snapshot->options->drain_after_disconnect_ms * 1'000'000;
-    if (!attempt->is_lost) call->exchange->set_peer_gone_listener(call);
+    const std::int64_t drain_ns = drain_ms * 1'000'000;
+    if (attempt->is_lost)
+        deadline_ns = std::min(deadline_ns, loop_->now_ns() + drain_ns);
+    else
+        call->exchange->set_peer_gone_listener(call);
     Result<const HttpHead*> reply = &upstream.head();
     if (!attempt->has_head) reply = co_await upstream.read_head(deadline_ns);
     const bool is_given_up = attempt->is_lost || call->is_client_gone;
@@ -190,8 +195,8 @@ Task<Status> Gateway::read_refusal_body(UpstreamTry* attempt, std::int64_t deadl
 
 void Gateway::fail_try(const LoopSnapshot& snapshot, UpstreamTry* attempt, const Error& error) {
     const std::int64_t now = loop_->now_ns();
-    const CallVerdict verdict = attempt->state->fail(now, &attempt->ticket, error.code,
-                                                     attempt->has_reached_upstream);
+    const CallVerdict verdict =
+        attempt->state->fail(now, &attempt->ticket, error.code, attempt->has_reached_upstream);
     snapshot.upstreams->observe(now, attempt->deployment().index, verdict, -1);
 }
 

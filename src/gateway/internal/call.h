@@ -63,9 +63,10 @@ struct Call final : PeerGoneListener {
     UpstreamTicket ticket;
     std::string early_body;  ///< the whole body of a refusal that was read to learn its reason
     bool has_early_body = false;
-    UpstreamTry* trying = nullptr;   ///< under way
-    WakeableSleep* wait = nullptr;   ///< for a limit, or for something to happen in a race
-    bool is_hedged = false;          ///< a second call was made beside the one that answered
+    UpstreamTry* trying = nullptr;           ///< under way
+    std::shared_ptr<struct HedgeRace> race;  ///< keeps the copy of `body`
+    WakeableSleep* wait = nullptr;           ///< for a limit, or for something to happen in a race
+    bool is_hedged = false;  ///< a second call was made beside the one that answered
     int attempts = 0;
     bool has_reached_upstream =
         false;                    ///< a request was written to a connection: the provider may bill

@@ -11,7 +11,9 @@ namespace tg {
 /// sleep ends it at once.
 class WakeableSleep {
   public:
-    explicit WakeableSleep(Loop* loop) : loop_(loop), cell_(std::make_shared<Cell>()) {}
+    explicit WakeableSleep(Loop* loop) : loop_(loop), cell_(std::make_shared<Cell>()) {
+        cell_->loop = loop;
+    }
     WakeableSleep(const WakeableSleep&) = delete;
     WakeableSleep& operator=(const WakeableSleep&) = delete;
 
@@ -25,6 +27,11 @@ class WakeableSleep {
     }
     /// Loop thread.
     void wake_here() { cell_->interrupt(); }
+    /// Without a deadline, and not ended by the loop's stop: for what is sure to be told.
+    Task<void> woken() {
+        co_await Suspension{cell_.get()};
+        cell_->is_woken = false;
+    }
     Task<void> until(std::int64_t deadline_ns) {
         if (!cell_->is_woken) {
             Loop::SleepAwaiter sleep(loop_, deadline_ns);
@@ -39,14 +46,23 @@ class WakeableSleep {
     struct Cell {
         void interrupt() {
             is_woken = true;
+            if (bare) loop->resume_soon(std::exchange(bare, nullptr));
             if (sleep == nullptr || !sleep->is_armed()) return;
             TimerWheel::cancel(sleep);
             sleep->unlink_sleeper();
-            sleep->loop->resume_soon(sleep->handle);
+            loop->resume_soon(sleep->handle);
         }
+        Loop* loop = nullptr;
+        std::coroutine_handle<> bare;
         Loop::SleepAwaiter* sleep = nullptr;
         bool is_woken = false;
         std::atomic<bool> is_posted{false};
+    };
+    struct Suspension {
+        bool await_ready() const { return cell->is_woken; }
+        void await_suspend(std::coroutine_handle<> waiter) const { cell->bare = waiter; }
+        void await_resume() const {}
+        Cell* cell;
     };
     Loop* loop_;
     std::shared_ptr<Cell> cell_;

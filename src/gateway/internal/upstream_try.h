@@ -44,7 +44,7 @@ struct UpstreamSearch {
     /// Calls that only the account that holds their object can serve (files, batches): one
     /// deployment, no failover.
     bool is_bound = false;
-    std::int64_t wait_until_ns = 0;  ///< for limits and between tries, in all
+    std::int64_t wait_until_ns = 0;    ///< for limits and between tries, in all
     std::vector<std::uint32_t> tried;  ///< positions in the call's routes that failed
     std::size_t next_fallback = 0;
     /// An account was at its limit, and will not be before then; 0: none was.
