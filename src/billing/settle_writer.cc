@@ -16,7 +16,8 @@ constexpr std::string_view kEventColumns[] = {
     "flags:i4",         "attempts:i4",    "first_byte_ms:i",
     "price_version:i4", "currency:i2",    "charge_nano:i",
     "charge_femto:i",   "input_tokens:i", "output_tokens:i",
-    "usage:t",          "end_user:t",     "upstream_request_id:t"};
+    "usage:t",          "end_user:t",     "upstream_request_id:t",
+    "asked_model:t"};
 
 std::int64_t as_integer(Lsn lsn) {
     return static_cast<std::int64_t>(lsn.value);
@@ -100,6 +101,7 @@ Status EventWriter::write(const EventRow& row, const UsageEvent& event, const Ra
     insert_->text(usage_);
     insert_->text(storable(event.end_user, &end_user_));
     insert_->text(storable(event.upstream_request_id, &request_id_));
+    insert_->text(storable(event.asked_model, &asked_model_));
     return insert_->end_row();
 }
 

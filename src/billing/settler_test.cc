@@ -497,11 +497,16 @@ TEST_P(SettlerTest, texts_of_any_bytes_stop_nothing) {
                                     long_text};
     int count = 0;
     for (const std::string_view text : odd) {
-        for (int field = 0; field < 7; ++field) {
+        for (int field = 0; field < 8; ++field) {
             UsageEvent event = t.event();
-            std::string_view* const fields[] = {
-                &event.model,  &event.upstream_model, &event.deployment,         &event.provider,
-                &event.region, &event.end_user,       &event.upstream_request_id};
+            std::string_view* const fields[] = {&event.model,
+                                                &event.upstream_model,
+                                                &event.deployment,
+                                                &event.provider,
+                                                &event.region,
+                                                &event.end_user,
+                                                &event.upstream_request_id,
+                                                &event.asked_model};
             *fields[field] = text;
             t.append(event);
             ++count;

@@ -10,7 +10,7 @@
 namespace tg {
 namespace {
 
-constexpr std::array<std::string_view, 27> kColumns = {
+constexpr std::array<std::string_view, 28> kColumns = {
     "sequence:i",       "id_high:i",      "id_low:i",
     "customer_id:i4",   "project_id:i4",  "key_id:i4",
     "dimension_id:i4",  "started_at:i",   "ended_at:i",
@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 27> kColumns = {
     "flags:i4",         "attempts:i4",    "first_byte_ms:i",
     "price_version:i4", "currency:i2",    "charge_nano:i",
     "charge_femto:i",   "input_tokens:i", "output_tokens:i",
-    "usage:t",          "end_user:t",     "upstream_request_id:t"};
+    "usage:t",          "end_user:t",     "upstream_request_id:t",
+    "asked_model:t"};
 constexpr std::size_t kIntegerCount = 24, kTextCount = kColumns.size() - kIntegerCount;
 constexpr std::size_t kDimensionColumn = 6;
 
@@ -72,7 +73,7 @@ class EventChecker {
     std::int64_t sequence_ = 0;
     std::array<std::int64_t, kIntegerCount> expected_{};
     std::array<std::string_view, kTextCount> expected_texts_;
-    std::string usage_, end_user_, request_id_;
+    std::string usage_, end_user_, request_id_, asked_model_;
 };
 
 std::string EventChecker::title() const {
@@ -121,7 +122,8 @@ Status EventChecker::expect() {
                  rated->output_tokens};
     write_usage_text(event.usage, &usage_);
     expected_texts_ = {usage_, storable(event.end_user, &end_user_),
-                       storable(event.upstream_request_id, &request_id_)};
+                       storable(event.upstream_request_id, &request_id_),
+                       storable(event.asked_model, &asked_model_)};
     checked_.sums.add(event, *rated, sequence_, dimension, day);
     ++checked_.events;
     return {};

@@ -110,6 +110,7 @@ TEST_P(VerifyTest, odd_events_are_right) {
     bytes.end_user = std::string_view("\xff\0x", 3);
     bytes.upstream_model = "\xfe";
     bytes.upstream_request_id = "\xc3";
+    bytes.asked_model = "\xc3";
     failed.usage = Usage{};
     failed.outcome = Outcome::unreachable;
     failed.source = UsageSource::none;
@@ -163,7 +164,7 @@ TEST_P(VerifyTest, a_changed_event_is_found_and_named) {
                          ": " + column + " is ");
         }
     }
-    for (const std::string column : {"usage", "end_user", "upstream_request_id"}) {
+    for (const std::string column : {"usage", "end_user", "upstream_request_id", "asked_model"}) {
         for (const std::string& change :
              {column + " || 'x'", "'x' || " + column, std::string("'?'"), column + " || ' '"}) {
             expect_found(

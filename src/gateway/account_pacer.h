@@ -102,6 +102,7 @@ class AccountPacer {
 
     /// The limits that configuration, or a fleet's share-out, now allows; 0: not limited.
     void configure(const MinuteLimits& limits);
+    void set_concurrency_max(std::int64_t calls) { options_.concurrency_max = calls; }
 
     /// When a call of `cost` may be sent. Exact: take() at that time succeeds unless another call
     /// was taken, or an answer changed the picture, in between.

@@ -99,6 +99,8 @@ inline GatewayOptions gate_options(std::vector<UpstreamOptions> upstreams) {
     GatewayOptions out;
     out.upstreams = std::move(upstreams);
     out.drain_after_disconnect_ms = 20'000;
+    // A test that plays one upstream by hand expects one call, unless it says otherwise.
+    out.routing.retries_same_upstream = false;
     return out;
 }
 

@@ -40,7 +40,7 @@ class EventWriter {
 
   private:
     std::unique_ptr<SqlConnection::BulkInsert> insert_;
-    std::string usage_, end_user_, request_id_;
+    std::string usage_, end_user_, request_id_, asked_model_;
 };
 
 /// Once a connection, before the first transaction: how it commits, and tables of its own in which

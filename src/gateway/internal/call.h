@@ -7,6 +7,8 @@
 #include "base/ids.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/admission_wait.h"
+#include "gateway/internal/limit_wait.h"
+#include "gateway/internal/upstream_try.h"
 #include "identity/directory.h"
 #include "metering/usage_event.h"
 #include "metering/usage_journal.h"
@@ -62,8 +64,17 @@ struct Call final : PeerGoneListener {
     std::int64_t prompt_tokens_counted = -1;  ///< counted before the body was let go
 
     const std::vector<Route>* routes = nullptr;
+    std::string asked_model;  ///< set when facts.model is a fallback for it
+    // The try that answered, or the last one.
     const Deployment* deployment = nullptr;
     std::unique_ptr<ClientConnection> upstream;
+    UpstreamTicket ticket;
+    std::string early_body;  ///< the whole body of a refusal that was read to learn its reason
+    bool has_early_body = false;
+    UpstreamTry* trying = nullptr;           ///< under way
+    std::shared_ptr<struct HedgeRace> race;  ///< keeps the copy of `body`
+    WakeableSleep* wait = nullptr;           ///< for a limit, or for something to happen in a race
+    bool is_hedged = false;  ///< a second call was made beside the one that answered
     int attempts = 0;
     bool has_reached_upstream =
         false;                    ///< a request was written to a connection: the provider may bill
@@ -93,6 +104,9 @@ struct Call final : PeerGoneListener {
         is_client_gone = true;
         if (waiting != nullptr) waiting->on_client_gone();
         if (upstream) upstream->socket().interrupt_read_once();
+        if (trying != nullptr && trying->connection)
+            trying->connection->socket().interrupt_read_once();
+        if (wait != nullptr) wait->wake_here();
     }
 
     std::string_view id_view() const { return {id_text, sizeof id_text}; }
