@@ -95,13 +95,40 @@ AdmissionCounts AdmissionCore::counts() const {
     return state_->counts;
 }
 
+std::vector<FleetWant> AdmissionCore::take_share_wants() {
+    return std::exchange(state_->wants, {});
+}
+
+bool AdmissionCore::has_share_wants() const {
+    return !state_->wants.empty();
+}
+
+FleetReport AdmissionCore::fleet_report(LevelHandle level, std::int64_t now_us) {
+    state_->advance(now_us);
+    return state_->report(state_->index_of(level));
+}
+
+void AdmissionCore::set_share(LevelHandle level, const FleetShare& share, std::int64_t now_us) {
+    state_->advance(now_us);
+    state_->set_share(state_->index_of(level), share);
+}
+
+void AdmissionCore::drop_share(LevelHandle level, std::int64_t now_us) {
+    state_->advance(now_us);
+    state_->drop_share(state_->index_of(level));
+}
+
+void AdmissionCore::set_shares_until(std::int64_t until_us) {
+    state_->set_shares_until(until_us);
+}
+
 RateStatus AdmissionCore::rate_status(std::span<const LevelHandle> levels, std::int64_t now_us) {
     state_->advance(now_us);
     RateStatus status;
     const auto consider = [&](LimitStatus* tightest, const Level& level, LimitKind kind) {
         const std::int64_t limit = level.limits().of(kind);
         if (limit == kUnlimited) return;
-        const std::int64_t used = level.used_or_due(kind, state_->tick());
+        const std::int64_t used = level.used_or_due(kind, state_->tick()) + level.others_used(kind);
         const std::int64_t remaining = std::max<std::int64_t>(0, limit - used);
         if (remaining >= tightest->remaining) return;
         tightest->limit = std::max<std::int64_t>(0, limit);

@@ -65,6 +65,22 @@ class AdmissionCore {
     /// outcomes wait.
     std::int64_t next_event_us();
 
+    // --- A fleet's shares, for the driver; only with AdmissionOptions::is_fleet. ---
+
+    /// Levels of which a request needs more than this process's share, each once until it is
+    /// reported.
+    std::vector<FleetWant> take_share_wants();
+    bool has_share_wants() const;
+    FleetReport fleet_report(LevelHandle level, std::int64_t now_us);
+    /// What this process may use of the level from now on. A share below what is used is right: it
+    /// admits nothing until enough has left the window.
+    void set_share(LevelHandle level, const FleetShare& share, std::int64_t now_us);
+    /// The driver no longer holds anything of it. The next request asks anew.
+    void drop_share(LevelHandle level, std::int64_t now_us);
+    /// After `until_us` all shares are nothing, whoever asks: until then nobody else was given
+    /// them.
+    void set_shares_until(std::int64_t until_us);
+
     /// The tightest of these levels, as of now.
     RateStatus rate_status(std::span<const LevelHandle> levels, std::int64_t now_us);
     /// Used of `kind` at `now_us`; for metrics and tests. Without what is held for others.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "admission/fleet_types.h"
 #include "admission/limits.h"
 
 namespace tg {
@@ -42,6 +43,13 @@ struct AdmissionOptions {
     /// How long after Retry-After the capacity is kept: a second for the header's rounding, the
     /// rest for the way there and the client's timer.
     std::int64_t appointment_grace_us = 5'000'000;
+
+    /// Several processes share the limits: a level begins with nothing of them, and has what
+    /// set_share() says. See FleetMember.
+    bool is_fleet = false;
+    /// What a request waits at least, whatever its deadline, where more of a limit may be had from
+    /// the fleet by asking for it.
+    std::int64_t share_wait_us = 250'000;
 };
 
 /// One request that wants to pass.
@@ -133,8 +141,9 @@ struct AdmissionCounts {
     /// Claimed, but what the promise was made on did not hold (a call used more than it had
     /// reserved, a limit was lowered, no slot of concurrency came free): first in line instead.
     std::uint64_t appointments_late = 0;
-    std::uint32_t waiting = 0;    ///< now
-    std::uint32_t in_flight = 0;  ///< now
+    std::uint64_t share_lapses = 0;  ///< times that all shares ran out, see set_shares_until()
+    std::uint32_t waiting = 0;       ///< now
+    std::uint32_t in_flight = 0;     ///< now
     std::uint32_t appointments = 0;
 };
 

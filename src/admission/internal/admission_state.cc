@@ -34,19 +34,22 @@ void AdmissionState::advance(std::int64_t now_us) {
     if (now_us <= now_us_) return;
     now_us_ = now_us;
     tick_ = now_us / granularity_us_;
+    if (now_us > shares_until_us_) [[unlikely]]
+        lapse_shares();
 }
 
 LevelHandle AdmissionState::intern(LevelId id, const Limits& limits) {
     const auto [at, is_new] = level_of_.try_emplace(id, 0);
     if (!is_new) return LevelHandle(at->second + 1);
     std::uint32_t index = 0;
+    const Level::Use use = options.is_fleet ? Level::Use::fleet : Level::Use::alone;
     if (forgotten_.empty()) {
         index = levels_.size();
-        levels_.add(id, limits);
+        levels_.add(id, limits, use);
     } else {
         index = forgotten_.back();
         forgotten_.pop_back();
-        levels_[index] = Level(id, limits);
+        levels_[index] = Level(id, limits, use);
     }
     at->second = index;
     return LevelHandle(index + 1);
@@ -58,6 +61,8 @@ bool AdmissionState::forget(std::uint32_t index) {
     level.drop_idle();
     // A history that has storage is in the list of active levels; it leaves it within a window.
     if (level.in_flight() != 0 || level.line() != nullptr || level.window().has_storage())
+        return false;
+    if (level.fleet() != nullptr && (level.fleet()->is_held || level.fleet()->is_wanted))
         return false;
     level_of_.erase(level.id());
     level.is_forgotten = true;
@@ -125,6 +130,10 @@ std::uint32_t AdmissionState::fill_slot(const AdmissionRequest& request) {
     slot.flow_id = request.flow;
     slot.arrived_us = now_us_;
     slot.deadline_us = now_us_ + std::clamp<std::int64_t>(request.max_wait_us, 0, kWaitMaxUs);
+    if (options.is_fleet)
+        for (const std::uint32_t at : slot.level_span())
+            if (levels_[at].may_grow())
+                slot.deadline_us = std::max(slot.deadline_us, now_us_ + options.share_wait_us);
     slot.context = request.context;
     return index;
 }

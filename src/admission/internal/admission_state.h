@@ -70,6 +70,14 @@ class AdmissionState {
     void expire(std::uint32_t index) { levels_[index].expire(tick_, span_); }
     void free_idle_history(std::uint32_t levels_max);
 
+    // --- the fleet ---
+    void want_shares(const Slot& slot);
+    FleetReport report(std::uint32_t index);
+    void set_share(std::uint32_t index, const FleetShare& share);
+    void drop_share(std::uint32_t index);
+    void set_shares_until(std::int64_t until_us) { shares_until_us_ = until_us; }
+    std::vector<FleetWant> wants;
+
     // --- taking and giving back ---
     Decision reserve(const AdmissionRequest& request);
     Slot& admitted_slot(Ticket ticket);
@@ -94,6 +102,7 @@ class AdmissionState {
     std::int64_t granularity_us() const { return granularity_us_; }
 
   private:
+    void lapse_shares();
     Amounts needed(const Level& level, const Slot& slot) const;
     Block first_block(const Slot& slot) const;
     Block never_allowed(const Slot& slot) const;
@@ -145,6 +154,8 @@ class AdmissionState {
     std::int64_t tick_ = 0;
 
     LevelTable levels_;
+    std::vector<std::uint32_t> held_;  ///< levels of which the fleet left something to us
+    std::int64_t shares_until_us_ = std::numeric_limits<std::int64_t>::max();
     std::unordered_map<LevelId, std::uint32_t> level_of_;
     std::vector<std::uint32_t> forgotten_;
     std::uint32_t first_active_ = kNoLevel;  ///< levels with a history, by when they got it

@@ -27,7 +27,7 @@ Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Blo
                     .level = level.id(),
                     .kind = block.kind,
                     .limit = level.limits().of(block.kind),
-                    .used = level.used_or_due(block.kind, tick_)};
+                    .used = level.used_or_due(block.kind, tick_) + level.others_used(block.kind)};
     if (reason == RefusalReason::too_large) return refusal;
     refusal.position = expected.position;
     refusal.expected_wait_us = expected.wait_us;
@@ -64,7 +64,9 @@ void AdmissionState::make_appointment(const Slot& slot, Block block, std::int64_
     if (needs_slot) {
         // A slot is kept free from when one comes free until the client comes: not many at a time.
         const Level& level = levels_[block.level];
-        const std::int64_t kept_max = std::max<std::int64_t>(1, level.limits().concurrency / 8);
+        // Of a share of a few slots that would be too many: other processes could use them now.
+        const std::int64_t kept_max =
+            std::max<std::int64_t>(level.fleet() == nullptr ? 1 : 0, level.share().concurrency / 8);
         if (level.line() != nullptr && level.line()->slots_kept >= kept_max) return;
     }
     // Not before those who wait: an appointment is no way round the line.

@@ -16,6 +16,51 @@ void Level::drop_idle() {
     shares_.reset();
 }
 
+void Level::set_limits(const Limits& limits) {
+    if (!fleet_) {
+        limits_ = limits;
+        return;
+    }
+    const Limits share = limits_;
+    fleet_->whole = limits;
+    // Of a kind that has just got a limit nothing is held yet.
+    set_share({share.requests == kUnlimited ? 0 : share.requests,
+               share.input_tokens == kUnlimited ? 0 : share.input_tokens,
+               share.output_tokens == kUnlimited ? 0 : share.output_tokens,
+               share.total_tokens == kUnlimited ? 0 : share.total_tokens,
+               share.concurrency == kUnlimited ? 0 : share.concurrency});
+    fleet_->is_final = false;
+}
+
+void Level::set_share(const Limits& share) {
+    const auto part = [](std::int64_t of, std::int64_t whole) {
+        return whole == kUnlimited
+                   ? kUnlimited
+                   : std::clamp<std::int64_t>(of, 0, std::max<std::int64_t>(whole, 0));
+    };
+    const Limits& whole = fleet_->whole;
+    limits_ = {part(share.requests, whole.requests), part(share.input_tokens, whole.input_tokens),
+               part(share.output_tokens, whole.output_tokens),
+               part(share.total_tokens, whole.total_tokens),
+               part(share.concurrency, whole.concurrency)};
+}
+
+FleetReport Level::report(std::int64_t tick, std::int64_t span) const {
+    FleetReport out{.limits = limits(), .share = limits_};
+    out.used = fleet_amounts(window_.used(), in_flight_);
+    out.unsettled =
+        fleet_amounts({in_flight_, unsettled_input_tokens_, unsettled_output_tokens_}, in_flight_);
+    if (line_)
+        out.waiting = fleet_amounts(line_->waiting_amounts + line_->promised, line_->waiting);
+    for (int i = 0; i < kFleetSteps; ++i) {
+        // What is still there a step later; the last step is the whole window.
+        const std::int64_t later = tick + (i + 1) * span / kFleetSteps;
+        out.leaving[static_cast<std::size_t>(i)] =
+            i + 1 == kFleetSteps ? FleetAmounts{} : fleet_amounts(window_.used_at(later, span), 0);
+    }
+    return out;
+}
+
 void Level::track(std::uint64_t customer, std::int64_t tokens, std::int64_t tick,
                   std::int64_t span) {
     if (!shares_) {
@@ -83,6 +128,7 @@ std::optional<LimitKind> Level::blocks_booked(const Amounts& amounts, std::uint3
 std::uint32_t Level::take(const Amounts& amounts, std::int64_t tick, std::int64_t span) {
     ++in_flight_;
     unsettled_output_tokens_ += amounts.output_tokens;
+    unsettled_input_tokens_ += amounts.input_tokens;
     if (line_) {
         for (Booking& booking : line_->bookings)
             if (booking.tick - tick <= span) booking.surviving += amounts;
@@ -95,6 +141,7 @@ void Level::give_back(std::uint32_t sequence, std::int64_t taken_tick, const Amo
     TG_ASSERT(in_flight_ > 0);
     --in_flight_;
     unsettled_output_tokens_ -= reserved.output_tokens;
+    unsettled_input_tokens_ -= reserved.input_tokens;
     if (tick - taken_tick > span || reserved == actual) return;
     const Amounts change = actual - reserved;
     window_.correct(sequence, taken_tick, change);
@@ -145,6 +192,7 @@ std::optional<std::int64_t> Level::first_free_tick(const Amounts& amounts, std::
 std::int64_t Level::expected_tick(const Amounts& amounts, const Amounts& ahead,
                                   std::int64_t ahead_requests, std::int64_t from,
                                   std::int64_t span) const {
+    if (may_grow()) return from;
     Amounts need = amounts + ahead;
     std::int64_t windows = 0;
     for (int k = 0; k < kLimitKindCount; ++k) {

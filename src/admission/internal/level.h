@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "admission/fleet_types.h"
 #include "admission/internal/share_tracker.h"
 #include "admission/internal/sliding_window.h"
 #include "admission/limits.h"
@@ -60,16 +61,42 @@ struct Relief {
     std::int64_t after_ticks = 0;
 };
 
+/// What a level of a fleet has besides: there limits_ is this process's share.
+struct FleetPart {
+    Limits whole{};              ///< of the level, over all processes
+    FleetAmounts others_used{};  ///< by the other processes, as last heard
+    bool is_final = false;       ///< there is no more to be had: the share is what to reckon with
+    bool is_wanted = false;      ///< stands among those that want a share
+    bool is_held = false;        ///< the fleet's driver knows it
+};
+
 /// One limited thing: limits, window, slots and line. Not synchronised. Ticks, not microseconds.
 class alignas(64) Level {
   public:
-    Level(LevelId id, const Limits& limits)
-        : limits_(limits), is_shared_(tg::is_shared(id.kind)), id_(id) {}
+    enum class Use : std::uint8_t { alone, fleet };
+    Level(LevelId id, const Limits& limits, Use use = Use::alone)
+        : limits_(limits), is_shared_(tg::is_shared(id.kind)), id_(id) {
+        if (use == Use::alone) return;
+        fleet_ = std::make_unique<FleetPart>(FleetPart{.whole = limits});
+        set_share({0, 0, 0, 0, 0});
+    }
 
     LevelId id() const { return id_; }
     bool is_shared() const { return is_shared_; }
-    const Limits& limits() const { return limits_; }
-    void set_limits(const Limits& limits) { limits_ = limits; }
+    /// What is allowed in all, by whatever process.
+    const Limits& limits() const { return fleet_ ? fleet_->whole : limits_; }
+    void set_limits(const Limits& limits);
+    FleetPart* fleet() { return fleet_.get(); }
+    const FleetPart* fleet() const { return fleet_.get(); }
+    /// What this process may use of it; the same as limits() without a fleet.
+    const Limits& share() const { return limits_; }
+    void set_share(const Limits& share);  ///< only with a fleet; kinds without limit stay so
+    /// May more be had from the fleet by asking?
+    bool may_grow() const { return fleet_ && !fleet_->is_final; }
+    std::int64_t others_used(LimitKind kind) const {
+        return fleet_ ? fleet_->others_used[static_cast<std::size_t>(kind)] : 0;
+    }
+    FleetReport report(std::int64_t tick, std::int64_t span) const;  ///< without `need`
     SlidingWindow& window() { return window_; }
     const SlidingWindow& window() const { return window_; }
     std::int64_t in_flight() const { return in_flight_; }
@@ -86,7 +113,7 @@ class alignas(64) Level {
         for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(first + at, 1);
     }
     static constexpr std::size_t kCacheLine = 64;
-    static constexpr std::size_t kReserveBytes = 2 * kCacheLine;
+    static constexpr std::size_t kReserveBytes = 3 * kCacheLine;
 
     /// The kind that does not allow `amounts` at `tick` (expire() first), if any. With bookings:
     /// neither what is due nor what will be may come to lack anything.
@@ -102,8 +129,8 @@ class alignas(64) Level {
     std::optional<LimitKind> blocks_booked(const Amounts& amounts, std::uint32_t owner) const;
     /// The kind that does not allow `amounts` even when nothing is used.
     std::optional<LimitKind> never_allows(const Amounts& amounts) const {
-        if (limits_.concurrency < 1) return LimitKind::concurrency;
-        return first_above(limits_, amounts);
+        if (limits().concurrency < 1) return LimitKind::concurrency;
+        return first_above(limits(), amounts);
     }
     /// Takes the amounts and a slot. Returns the window entry's sequence number.
     std::uint32_t take(const Amounts& amounts, std::int64_t tick, std::int64_t span);
@@ -151,7 +178,7 @@ class alignas(64) Level {
     Relief relief() const;
     Amounts with_guard(const Amounts& amounts, std::int32_t guard_per_mille) const;
 
-    // What reserve() touches: two cache lines.
+    // What reserve() looks at: two cache lines. What it takes is noted in the third as well.
     Limits limits_;
     SlidingWindow window_;
     std::unique_ptr<LevelLine> line_;
@@ -168,6 +195,8 @@ class alignas(64) Level {
     std::int64_t active_since_tick = 0;
 
   private:
+    std::unique_ptr<FleetPart> fleet_;  ///< null: one process has all of it
+    std::int64_t unsettled_input_tokens_ = 0;
     std::int64_t held_ticks_ = 0;                ///< how long calls last: moving average
     std::int32_t output_used_per_mille_ = 1000;  ///< of the reserved output: moving average
     LevelId id_;
@@ -181,12 +210,12 @@ class LevelTable {
         return blocks_[index / kBlock][index % kBlock];
     }
     std::uint32_t size() const { return size_; }
-    void add(LevelId id, const Limits& limits) {
+    void add(LevelId id, const Limits& limits, Level::Use use) {
         if (size_++ % kBlock == 0) {
             blocks_.emplace_back();
             blocks_.back().reserve(kBlock);
         }
-        blocks_.back().emplace_back(id, limits);
+        blocks_.back().emplace_back(id, limits, use);
     }
 
   private:

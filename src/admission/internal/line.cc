@@ -168,6 +168,7 @@ void AdmissionState::plan(Flow& flow, std::uint32_t index, Block block) {
     Slot& slot = slots[index];
     slot.blocked_level = block.level;
     slot.blocked_kind = block.kind;
+    if (options.is_fleet) want_shares(slot);
     const auto firm = firm_tick(slot, tick_);
     std::int64_t expected_us = now_us_ + head_expected_us(slot);
     if (firm && block.kind != LimitKind::concurrency)
