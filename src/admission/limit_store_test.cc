@@ -171,7 +171,7 @@ TEST_P(LimitStoreTest, bad_limits_are_refused_and_change_nothing) {
         EXPECT_NE(result.error().detail.find(says), std::string::npos) << result.error().detail;
     };
     refused(acme, requests(-1), ErrorCode::invalid_request, "requests is -1");
-    refused(acme, requests(kLimitMax + 1), ErrorCode::invalid_request, "within 0 and");
+    refused(acme, requests(kTierLimitMax + 1), ErrorCode::invalid_request, "within 0 and");
     refused(acme, {.tier = "tier_9"}, ErrorCode::not_found, "tier 'tier_9' does not exist");
     refused(acme, {.weight = 0}, ErrorCode::invalid_request, "weight is 0");
     refused(acme, {.max_wait_ms = kMaxWaitMsMax + 1}, ErrorCode::invalid_request, "max_wait_ms is");

@@ -329,9 +329,9 @@ class FleetWorld {
     void drive(std::size_t i) {
         FleetProcess& process = *processes_[i];
         if (!process.is_alive || process.is_stopped) return;
-        std::vector<Outcome> outcomes;
+        std::vector<WaitOutcome> outcomes;
         process.core.poll(now_us, &outcomes);
-        for (const Outcome& outcome : outcomes) {
+        for (const WaitOutcome& outcome : outcomes) {
             if (outcome.is_admitted)
                 admitted_now(i, outcome.ticket, outcome.waited_us);
             else

@@ -78,10 +78,10 @@ std::span<const Tier> default_tiers() {
 }
 
 Status check_limit(std::string_view field, std::int64_t limit) {
-    if (limit == kUnlimited || (limit >= 0 && limit <= kLimitMax)) return {};
-    return fail(ErrorCode::invalid_request, std::string(field) + " is " + std::to_string(limit) +
-                                                "; it must be within 0 and " +
-                                                std::to_string(kLimitMax) + ", or \"unlimited\"");
+    if (limit == kUnlimited || (limit >= 0 && limit <= kTierLimitMax)) return {};
+    return fail(ErrorCode::invalid_request,
+                std::string(field) + " is " + std::to_string(limit) + "; it must be within 0 and " +
+                    std::to_string(kTierLimitMax) + ", or \"unlimited\"");
 }
 
 Status check_tier(const Tier& tier) {

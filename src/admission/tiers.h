@@ -38,7 +38,7 @@ struct Tier {
 std::span<const Tier> default_tiers();
 
 /// The largest limit that may be set; far above what any provider serves.
-inline constexpr std::int64_t kLimitMax = 1'000'000'000'000;
+inline constexpr std::int64_t kTierLimitMax = 1'000'000'000'000;
 /// Errors: invalid_request (the field, its value, and the bounds).
 Status check_limit(std::string_view field, std::int64_t limit);
 /// Errors: invalid_request (which field, and why).

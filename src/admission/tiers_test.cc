@@ -37,7 +37,7 @@ TEST(Tiers, EditedRowsAreChecked) {
     EXPECT_TRUE(refused([](Tier& t) { t.code = ""; }));
     EXPECT_TRUE(refused([](Tier& t) { t.name = ""; }));
     EXPECT_TRUE(refused([](Tier& t) { t.limits.concurrency = -1; }));
-    EXPECT_TRUE(refused([](Tier& t) { t.limits.requests = kLimitMax + 1; }));
+    EXPECT_TRUE(refused([](Tier& t) { t.limits.requests = kTierLimitMax + 1; }));
     EXPECT_TRUE(refused([](Tier& t) { t.sla_availability_per_mille10 = 10'001; }));
     EXPECT_TRUE(refused([](Tier& t) { t.discount_min_per_mille = 500; }));
     EXPECT_TRUE(refused([](Tier& t) { t.support_response_minutes = -1; }));

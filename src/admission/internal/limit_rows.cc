@@ -18,7 +18,7 @@ class Reader {
         return value;
     }
     std::int64_t limit(int column, LimitKind kind) {
-        const std::int64_t value = integer(column, name(kind), kStoredUnlimited, kLimitMax);
+        const std::int64_t value = integer(column, name(kind), kStoredUnlimited, kTierLimitMax);
         return value == kStoredUnlimited ? kUnlimited : value;
     }
     std::optional<std::int64_t> optional(int column, std::string_view field, std::int64_t high) {

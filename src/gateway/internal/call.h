@@ -48,7 +48,7 @@ struct Call final : PeerGoneListener {
     bool is_retry_useless = false;  ///< whatever the error's code says in general
     std::string_view error_type;    ///< of OpenAI's error object; empty: by status
 
-    Ticket ticket{};                   ///< what the call holds of its limits; none: nothing
+    Ticket admission_ticket{};         ///< what the call holds of its limits; none: nothing
     Amounts reserved{};                ///< by it
     bool has_token_limits = false;     ///< among its levels
     AdmissionWait* waiting = nullptr;  ///< while it stands in line
