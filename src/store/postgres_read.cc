@@ -74,10 +74,11 @@ class RowReader {
             if (message.empty()) return false;
         }
         if (message.size() < 2) return refuse("ends within a row");
-        const auto fields = be16toh(load<std::uint16_t>(message.data()));
+        const char* const at = message.data();
+        const auto fields = be16toh(load<std::uint16_t>(at));
         if (fields == kTrailer) return false;
         if (fields != columns_->size()) return refuse("has rows of another number of columns");
-        return parse_fields(message.data() + 2, message.data() + message.size());
+        return parse_fields(at + 2, at + message.size());
     }
     BulkRow row() const { return {integers_, texts_}; }
     const std::string& error() const { return error_; }
