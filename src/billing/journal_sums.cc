@@ -9,6 +9,8 @@
 namespace tg {
 namespace {
 
+constexpr std::size_t kCacheLineBytes = 64;
+
 /// Keeps the highest kRecentCalls of `sequences` when there are many more.
 void trim(std::vector<std::int64_t>& sequences) {
     if (sequences.size() <= kRecentCalls) return;
@@ -76,19 +78,20 @@ void JournalSums::add_version(Bucket& bucket, std::uint32_t version) {
         bucket.versions.push_back(version);
 }
 
-const JournalSums::Place& JournalSums::place(const DailyKey& key) {
-    Place& out = places_[DailyKeyHash{}(key) % kPlaces];
+const JournalSums::Place& JournalSums::locate(const DailyKey& key) {
+    Place& out = places_[place_number(key.key, key.dimension, key.day)];
     if (out.bucket == nullptr || out.key != key)
         out = {key, &buckets_[key], &recent_[key.customer]};
+    const auto* bytes = reinterpret_cast<const char*>(out.bucket);
+    for (std::size_t at = 0; at < sizeof(Bucket); at += kCacheLineBytes)
+        __builtin_prefetch(bytes + at, 1);
     return out;
 }
 
-void JournalSums::add(const UsageEvent& event, const Rated& rated, std::int64_t sequence,
-                      std::uint32_t dimension, std::int32_t day) {
-    const Place& found =
-        place({event.payer.customer.get(), day, event.payer.project.get(), event.payer.key.get(),
-               dimension, event.tier, rated.event.currency});
-    Bucket& bucket = *found.bucket;
+void JournalSums::add(const Place& place, const UsageEvent& event, const Rated& rated,
+                      std::int64_t sequence) {
+    Bucket& bucket = *place.bucket;
+    __builtin_prefetch(bucket.lines.data(), 1);
     const Totals totals = totals_of(event, rated);
     bucket.all += totals;
     if (!event.end_user.empty()) {
@@ -100,7 +103,7 @@ void JournalSums::add(const UsageEvent& event, const Rated& rated, std::int64_t 
         add_line(bucket, line.meter, line.price.nano, line.quantity);
     }
     add_version(bucket, event.price_version.get());
-    std::vector<std::int64_t>& recent = *found.recent;
+    std::vector<std::int64_t>& recent = *place.recent;
     recent.push_back(sequence);
     if (recent.size() >= 16 * kRecentCalls) trim(recent);
 }

@@ -19,7 +19,7 @@ constexpr std::int64_t kFollowTimeoutUs = 200'000;
 constexpr std::int64_t kRetryFirstMs = 100, kRetryMaxMs = 10'000;
 /// Records without an event (reservations) also take time to read: a batch ends after so many.
 constexpr std::size_t kRecordsPerEvent = 4;
-constexpr std::size_t kSqliteBatchEvents = 20'000, kPostgresBatchEvents = 100'000;
+constexpr std::size_t kSqliteBatchEvents = 50'000, kPostgresBatchEvents = 100'000;
 
 /// The chunk that follows `chunk`, still empty.
 Chunk after(const Chunk& chunk) {
@@ -53,6 +53,12 @@ struct Settler::Impl {
     Status write_batch(Lsn limit, JournalRecord* first, Batch* batch);
     Status write_events(Lsn limit, JournalRecord* record, Batch* batch);
     Status write_event(const UsageEvent& event, const Rated& rated, Batch* batch);
+    /// The batch's chunk, with what the store has of it.
+    bool is_chunk_full(const Batch& batch) const {
+        const std::int64_t stored =
+            batch.full.empty() && chunk.events() < kChunkEvents ? chunk.events() : 0;
+        return stored + batch.chunk.events() >= kChunkEvents;
+    }
     /// Joins the batch's chunks to those of the store; returns the last one.
     Result<Chunk> write_chunks(const Batch& batch);
     std::size_t batch_events_max() const;
@@ -158,7 +164,7 @@ Status Settler::Impl::write_events(Lsn limit, JournalRecord* record, Batch* batc
         batch->chunk.to = record->end;
         ++batch->records;
         if (batch->events >= size || batch->records >= size * kRecordsPerEvent) break;
-        if (batch->chunk.events() >= kChunkEvents) {
+        if (is_chunk_full(*batch)) {
             batch->full.push_back(batch->chunk);
             batch->chunk = after(batch->chunk);
         }

@@ -15,7 +15,7 @@ struct SettlerOptions {
     std::string journal_directory;
     std::string store_url;
     std::string default_time_zone = "Asia/Shanghai";
-    /// Most events of one transaction. 0: what suits the store, which is 20,000 for SQLite, where
+    /// Most events of one transaction. 0: what suits the store, which is 50,000 for SQLite, where
     /// other writers wait meanwhile, and 100,000 for PostgreSQL, where a batch costs as many
     /// roll-up rows whatever its size.
     std::size_t batch_events_max = 0;

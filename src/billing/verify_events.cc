@@ -84,7 +84,6 @@ std::string EventChecker::title() const {
 /// What the row has to be, computed from the journal's event; adds it to the sums.
 Status EventChecker::expect() {
     const UsageEvent& event = record_.event;
-    TG_TRY(const Rated* rated, rater_.rate(event));
     const std::uint32_t customer = event.payer.customer.get();
     const TimeZone* zone = zones_->of(customer, sequence_);
     std::int32_t day = 0;
@@ -95,6 +94,11 @@ Status EventChecker::expect() {
                                     std::to_string(customer));
     }
     const std::uint32_t dimension = dimensions_.find(event);
+    checked_.sums.prefetch(event.payer.key, dimension, day);
+    TG_TRY(const Rated* rated, rater_.rate(event));
+    const JournalSums::Place& place =
+        checked_.sums.locate({customer, day, event.payer.project.get(), event.payer.key.get(),
+                              dimension, event.tier, rated->event.currency});
     const int128 charge = rated->event.total.value;
     expected_ = {sequence_,
                  static_cast<std::int64_t>(event.id.high),
@@ -124,7 +128,7 @@ Status EventChecker::expect() {
     expected_texts_ = {usage_, storable(event.end_user, &end_user_),
                        storable(event.upstream_request_id, &request_id_),
                        storable(event.asked_model, &asked_model_)};
-    checked_.sums.add(event, *rated, sequence_, dimension, day);
+    checked_.sums.add(place, event, *rated, sequence_);
     ++checked_.events;
     return {};
 }

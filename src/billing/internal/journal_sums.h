@@ -44,7 +44,7 @@ struct Totals {
 /// so that a mistake in UsageSums cannot hide.
 class JournalSums {
   public:
-    JournalSums() : places_(kPlaces) {}
+    JournalSums() : places_(std::size_t{1} << kPlaceBits) {}
     JournalSums(JournalSums&&) = default;
     JournalSums& operator=(JournalSums&&) = default;
 
@@ -68,8 +68,22 @@ class JournalSums {
     };
     using Buckets = std::unordered_map<DailyKey, Bucket, DailyKeyHash>;
 
-    void add(const UsageEvent& event, const Rated& rated, std::int64_t sequence,
-             std::uint32_t dimension, std::int32_t day);
+    /// Where the sums of some events are.
+    struct Place {
+        DailyKey key;
+        Bucket* bucket = nullptr;  ///< null: empty
+        std::vector<std::int64_t>* recent = nullptr;
+    };
+    /// Keys are many and events come in any order, so that what is needed next is rarely in the
+    /// processor's cache. Whoever asks for it early has other work to do until it is there:
+    /// prefetch() as soon as key and dimension are known, then locate(), then add().
+    void prefetch(KeyId key, std::uint32_t dimension, std::int32_t day) const {
+        __builtin_prefetch(&places_[place_number(key.get(), dimension, day)]);
+    }
+    /// Valid until the next call.
+    const Place& locate(const DailyKey& key);
+    void add(const Place& place, const UsageEvent& event, const Rated& rated,
+             std::int64_t sequence);
     void merge(const JournalSums& other);
 
     const Buckets& buckets() const { return buckets_; }
@@ -78,16 +92,14 @@ class JournalSums {
     std::map<std::uint32_t, std::vector<std::int64_t>> recent() const;
 
   private:
-    /// Where a key's sums are, at the place its hash gives: neighbours in the journal have few
-    /// different keys. What falls on a taken place replaces it.
-    struct Place {
-        DailyKey key;
-        Bucket* bucket = nullptr;  ///< null: empty
-        std::vector<std::int64_t>* recent = nullptr;
-    };
-    static constexpr std::size_t kPlaces = 16'384;
+    /// What falls on a taken place replaces it.
+    static constexpr int kPlaceBits = 14;
+    static std::size_t place_number(std::uint32_t key, std::uint32_t dimension, std::int32_t day) {
+        const std::uint64_t mixed = key * 0x9e3779b97f4a7c15U + dimension * 0xc2b2ae3d27d4eb4fU +
+                                    static_cast<std::uint32_t>(day) * 0x165667b19e3779f9U;
+        return mixed >> (64 - kPlaceBits);
+    }
 
-    const Place& place(const DailyKey& key);
     static void add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity);
     static void add_version(Bucket& bucket, std::uint32_t version);
 

@@ -11,7 +11,7 @@
 namespace tg {
 
 inline constexpr std::size_t kRecentCalls = 100;
-/// A chunk that holds so many events is full; the batch that fills it may bring more.
+/// A chunk that holds so many events is full.
 inline constexpr std::int64_t kChunkEvents = 20'000;
 
 /// Where the settler stands in the journal and in usage_events.
