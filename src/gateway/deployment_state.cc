@@ -42,14 +42,15 @@ class PacedLimits {
   public:
     PacedLimits(std::string m, const PacerOptions& options) : model(std::move(m)), pacer(options) {}
 
-    /// When a call that comes last would start. More than a minute's limit may be in line: the
-    /// whole minutes of it are added.
+    /// When a call that comes last would start: the line moves at the limit's rate once its first
+    /// call may go.
     PacerStart start_behind_line(std::int64_t now_ns, const PacerCost& cost) {
-        if (first == nullptr) return pacer.earliest_start(now_ns, cost);
-        const PacerStart behind = pacer.earliest_start(now_ns, queued + cost);
-        if (behind.bound != PacerBound::too_large) return behind;
         PacerStart alone = pacer.earliest_start(now_ns, cost);
-        if (alone.bound == PacerBound::too_large) return alone;
+        if (first == nullptr || alone.at_ns == kNeverNs) return alone;
+        if (alone.bound == PacerBound::concurrency) {
+            alone.at_ns += (alone.at_ns - now_ns) * waiting;
+            return alone;
+        }
         const std::array<std::int64_t, kLimitMeters> amounts = {
             queued.requests, queued.total_tokens, queued.input_tokens, queued.output_tokens};
         const PacerState state = pacer.state(now_ns);
