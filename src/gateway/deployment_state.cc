@@ -178,8 +178,8 @@ void DeploymentState::configure(const Deployment& deployment, const RoutingOptio
     }
     // Models that have no limits of their own any more go back to the account's, or to learning.
     std::erase_if(by_model_, [&](const auto& entry) {
-        const bool was_set = entry.second->limits.is_set();
-        return !wanted.contains(entry.first) && (was_set || options.limits.is_set());
+        const bool can_stay = !options.limits.is_set() && entry.second->limits == options.limits;
+        return !wanted.contains(entry.first) && !can_stay;
     });
     for (const auto& [model, limits] : wanted)
         set_limits(&by_model_[std::string(model)], std::string(model), *limits);
@@ -189,7 +189,7 @@ std::shared_ptr<PacedLimits>& DeploymentState::limits_of(std::string_view model)
     if (model.empty()) return account_;
     if (const auto found = by_model_.find(model); found != by_model_.end()) return found->second;
     if (account_limits_.is_set() || by_model_.size() >= kModelsMax) return account_;
-    return by_model_.emplace(model, make_limits(std::string(model), {})).first->second;
+    return by_model_.emplace(model, make_limits(std::string(model), account_limits_)).first->second;
 }
 
 void DeploymentState::describe(std::int64_t now_ns, std::string_view model, const PacerCost& cost,

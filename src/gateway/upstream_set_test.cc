@@ -149,6 +149,18 @@ TEST(DeploymentStateTest, an_account_without_limits_learns_them_from_headers_by_
     EXPECT_EQ(s.limits(0, "gpt-4o-mini").pacer.meters[0].limit, 0);
 }
 
+TEST(DeploymentStateTest, how_an_account_counts_holds_for_what_is_learned_too) {
+    States s({upstream("a", {.burst_ms = 2'000})});
+    UpstreamTicket ticket;
+    ASSERT_EQ(s.begin(0, &ticket), BeginResult::begun);
+    s.at(0).finish(s.now, &ticket, {}, false);
+    EXPECT_NEAR(s.limits(0, "gpt-4o").pacer.meters[0].burst_s, 2, 0.01);
+    s.configure({upstream("a", {.burst_ms = 9'000})});
+    ASSERT_EQ(s.begin(0, &ticket), BeginResult::begun);
+    s.at(0).finish(s.now, &ticket, {}, false);
+    EXPECT_NEAR(s.limits(0, "gpt-4o").pacer.meters[0].burst_s, 9, 0.01);
+}
+
 TEST(DeploymentStateTest, so_many_models_that_limits_are_not_learned_any_more) {
     States s({upstream("a")});
     for (int i = 0; i < 100; ++i) {
