@@ -42,14 +42,15 @@ class PacedLimits {
   public:
     PacedLimits(std::string m, const PacerOptions& options) : model(std::move(m)), pacer(options) {}
 
-    /// When a call that comes last would start. More than a minute's limit may be in line: the
-    /// whole minutes of it are added.
+    /// When a call that comes last would start: the line moves at the limit's rate once its first
+    /// call may go.
     PacerStart start_behind_line(std::int64_t now_ns, const PacerCost& cost) {
-        if (first == nullptr) return pacer.earliest_start(now_ns, cost);
-        const PacerStart behind = pacer.earliest_start(now_ns, queued + cost);
-        if (behind.bound != PacerBound::too_large) return behind;
         PacerStart alone = pacer.earliest_start(now_ns, cost);
-        if (alone.bound == PacerBound::too_large) return alone;
+        if (first == nullptr || alone.at_ns == kNeverNs) return alone;
+        if (alone.bound == PacerBound::concurrency) {
+            alone.at_ns += (alone.at_ns - now_ns) * waiting;
+            return alone;
+        }
         const std::array<std::int64_t, kLimitMeters> amounts = {
             queued.requests, queued.total_tokens, queued.input_tokens, queued.output_tokens};
         const PacerState state = pacer.state(now_ns);
@@ -177,8 +178,8 @@ void DeploymentState::configure(const Deployment& deployment, const RoutingOptio
     }
     // Models that have no limits of their own any more go back to the account's, or to learning.
     std::erase_if(by_model_, [&](const auto& entry) {
-        const bool was_set = entry.second->limits.is_set();
-        return !wanted.contains(entry.first) && (was_set || options.limits.is_set());
+        const bool can_stay = !options.limits.is_set() && entry.second->limits == options.limits;
+        return !wanted.contains(entry.first) && !can_stay;
     });
     for (const auto& [model, limits] : wanted)
         set_limits(&by_model_[std::string(model)], std::string(model), *limits);
@@ -188,7 +189,7 @@ std::shared_ptr<PacedLimits>& DeploymentState::limits_of(std::string_view model)
     if (model.empty()) return account_;
     if (const auto found = by_model_.find(model); found != by_model_.end()) return found->second;
     if (account_limits_.is_set() || by_model_.size() >= kModelsMax) return account_;
-    return by_model_.emplace(model, make_limits(std::string(model), {})).first->second;
+    return by_model_.emplace(model, make_limits(std::string(model), account_limits_)).first->second;
 }
 
 void DeploymentState::describe(std::int64_t now_ns, std::string_view model, const PacerCost& cost,

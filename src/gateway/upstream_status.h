@@ -19,18 +19,18 @@ struct UpstreamLimitsStatus {
 
 /// The state of one upstream account at a moment, for operators. Counts are since the start.
 struct UpstreamStatus {
-    std::string name, provider, region, pool;
+    std::string name{}, provider{}, region{}, pool{};
     bool is_zero_retention_covered = false;
     BreakerState breaker = BreakerState::closed;
     std::int64_t breaker_open_ms = 0;  ///< until a probe is let through
     std::uint64_t breaker_opened = 0;
     OutlierReason ejected = OutlierReason::none;  ///< none: not ejected
-    std::optional<bool> is_healthy;               ///< by active checks; nullopt: there are none
+    std::optional<bool> is_healthy{};             ///< by active checks; nullopt: there are none
     std::int64_t in_flight = 0, waiting = 0;
     double first_byte_peak_ms = 0, first_byte_mean_ms = 0;
-    std::optional<std::int64_t> first_byte_p95_ms;
+    std::optional<std::int64_t> first_byte_p95_ms{};
     std::uint64_t attempts = 0, failures = 0, limited = 0;
-    std::vector<UpstreamLimitsStatus> limits;
+    std::vector<UpstreamLimitsStatus> limits{};
 };
 
 }  // namespace tg
