@@ -18,8 +18,8 @@ const std::vector<Route>& all_routes() {
         std::vector<Route> out;
         for (const auto& list :
              {customer_routes(), project_routes(), key_routes(), admin_token_routes(),
-              price_routes(), usage_routes(), event_routes(), bill_routes(), audit_routes(),
-              upstream_routes()}) {
+              tier_routes(), limit_routes(), price_routes(), usage_routes(), event_routes(),
+              bill_routes(), audit_routes(), upstream_routes()}) {
             out.insert(out.end(), list.begin(), list.end());
         }
         return out;
@@ -108,7 +108,8 @@ struct AdminApi::Impl {
         : options(std::move(o)),
           bootstrap_hash(sha256(options.bootstrap_token)),
           pool(options.store_url, options.store_connections_max),
-          identity(&pool, options.on_directory_changed) {
+          identity(&pool, options.on_directory_changed),
+          limits(&pool, options.on_limits_changed) {
         TG_ASSERT(options.clock != nullptr);
     }
 
@@ -158,6 +159,7 @@ struct AdminApi::Impl {
         Call call{.request = &request,
                   .options = &options,
                   .identity = &identity,
+                  .limits = &limits,
                   .pool = &pool,
                   .actor = admin.actor,
                   .now = options.clock->now(),
@@ -175,6 +177,7 @@ struct AdminApi::Impl {
     Sha256 bootstrap_hash;
     ConnectionPool pool;
     IdentityStore identity;
+    LimitStore limits;
 };
 
 AdminApi::AdminApi(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -44,6 +44,8 @@ class AdminApi {
         BillTerms terms{};                                ///< bills are drafted with
         /// After a change of customers, projects or keys, before the answer is sent.
         DirectoryChanged on_directory_changed{};
+        /// After a change of tiers or limits, before the answer is sent.
+        DirectoryChanged on_limits_changed{};
         /// After a publication of prices, before the answer is sent: publishes the new catalogue.
         std::function<Status(SqlConnection&)> on_prices_changed{};
         /// The state of every upstream account at this monotonic time; null: no data plane here.

@@ -30,6 +30,7 @@ struct CommandContext {
 void add_serve_command(CLI::App& app, CommandContext* context);
 void add_check_config_command(CLI::App& app, CommandContext* context);
 void add_identity_commands(CLI::App& app, CommandContext* context);
+void add_limit_commands(CLI::App& app, CommandContext* context);
 void add_price_commands(CLI::App& app, CommandContext* context);
 void add_journal_commands(CLI::App& app, CommandContext* context);
 void add_usage_commands(CLI::App& app, CommandContext* context);

@@ -89,6 +89,16 @@ void read_gateway(YamlReader& in, Config* c) {
     c->gateway.idle_connections_per_upstream = static_cast<std::size_t>(idle);
 }
 
+void read_queue(YamlReader& in, Config* c) {
+    constexpr std::int64_t kWaitingMax = 1'000'000;
+    std::int64_t total = c->admission.queue_max, customer = c->admission.queue_customer_max;
+    in.duration("max_wait", 0, kHourMs, &c->gateway.queue_max_wait_ms);
+    in.integer("max_waiting", 0, kWaitingMax, &total);
+    in.integer("max_waiting_per_customer", 0, kWaitingMax, &customer);
+    c->admission.queue_max = static_cast<std::uint32_t>(total);
+    c->admission.queue_customer_max = static_cast<std::uint32_t>(customer);
+}
+
 void read_journal(YamlReader& in, Config* c) {
     std::int64_t segment = c->journal.segment_bytes,
                  interval_ms = c->journal.commit_interval_us / 1000;
@@ -131,6 +141,7 @@ void read_all(YamlReader& in, Config* c) {
     in.section("limits", [&](YamlReader& limits) { read_limits(limits, c); });
     in.section("timeouts", [&](YamlReader& timeouts) { read_timeouts(timeouts, c); });
     in.section("gateway", [&](YamlReader& gateway) { read_gateway(gateway, c); });
+    in.section("queue", [&](YamlReader& queue) { read_queue(queue, c); });
     in.list("upstreams", [&](YamlReader& upstream) {
         UpstreamOptions options;
         read_upstream(upstream, &options);

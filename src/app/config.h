@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "admission/admission_types.h"
 #include "base/log.h"
 #include "gateway/options.h"
 #include "metering/usage_journal.h"
@@ -32,6 +33,7 @@ struct Config {
     HttpServerOptions server;
     std::int64_t shutdown_timeout_ms = 30'000;
     GatewayOptions gateway;
+    AdmissionOptions admission;  ///< the bounds of the line; a change needs a restart
 
     std::string
         prices_file;  ///< empty: the list built into the binary, imported at the first start

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     tg::add_serve_command(app, &context);
     tg::add_check_config_command(app, &context);
     tg::add_identity_commands(app, &context);
+    tg::add_limit_commands(app, &context);
     tg::add_price_commands(app, &context);
     tg::add_journal_commands(app, &context);
     tg::add_usage_commands(app, &context);

@@ -44,6 +44,11 @@ Status Server::start() {
     shared_.blocking = blocking_.get();
     TG_CHECK_OK(open_store());
     TG_CHECK_OK(load_prices());
+    admission_ = std::make_unique<GateAdmission>(GateAdmission::Parts{.clock = shared_.clock,
+                                                                      .metrics = &registry_,
+                                                                      .options = config_.admission,
+                                                                      .limits = limits_.get()});
+    shared_.admission = admission_.get();
     if (config_.is_metering_on) TG_CHECK_OK(open_journal());
     TG_CHECK_OK(start_workers());
     register_metrics();
@@ -70,6 +75,7 @@ Status Server::open_store() {
     if (applied > 0) log_info("store_migrated", {{"migrations", applied}});
     TG_TRY(const bool changed, directory_.refresh(*store_));
     (void)changed;
+    TG_TRY([[maybe_unused]] const bool has_limits, limits_.refresh(*store_));
     return {};
 }
 
@@ -107,6 +113,7 @@ Status Server::open_journal() {
 Status Server::start_workers() {
     GateSnapshot snapshot;
     snapshot.directory = directory_.get();
+    snapshot.limits = limits_.get();
     snapshot.catalogue = catalogue_;
     TG_TRY(snapshot.routes, RouteTable::build(config_.gateway.upstreams));
     snapshot.options = std::make_shared<const GatewayOptions>(config_.gateway);
@@ -131,6 +138,11 @@ Status Server::start_workers() {
     options.on_directory_changed = [this](SqlConnection& store) -> Status {
         TG_TRY(const bool changed, directory_.refresh(store));
         if (changed) workers_->publish_directory(directory_);
+        return {};
+    };
+    options.on_limits_changed = [this](SqlConnection& store) -> Status {
+        TG_TRY(const bool changed, limits_.refresh(store));
+        if (changed) workers_->publish_limits(limits_);
         return {};
     };
     options.on_prices_changed = [this](SqlConnection& store) -> Status {
@@ -213,6 +225,8 @@ void Server::watch_store() {
 Status Server::look_at_store() {
     TG_TRY(const bool changed, directory_.refresh(*store_));
     if (changed) workers_->publish_directory(directory_);
+    TG_TRY(const bool limits_changed, limits_.refresh(*store_));
+    if (limits_changed) workers_->publish_limits(limits_);
     TG_TRY(const PriceVersionId version, current_price_version(*store_));
     if (version != workers_->snapshot().catalogue->version()) {
         TG_TRY(std::shared_ptr<const Catalogue> next, load_current_catalogue(*store_, config_));

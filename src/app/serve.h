@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "admission/limit_store.h"
 #include "app/admin_server.h"
 #include "app/config.h"
 #include "app/workers.h"
@@ -51,9 +52,11 @@ class Server {
     std::unique_ptr<BlockingPool> blocking_;
     std::unique_ptr<SqlConnection> store_;  ///< the watcher thread's own, after start
     DirectoryHolder directory_;
+    LimitHolder limits_;
     std::shared_ptr<const Catalogue> catalogue_;
     std::unique_ptr<UsageJournal> journal_;
     std::unique_ptr<Settler> settler_;
+    std::unique_ptr<GateAdmission> admission_;
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<AdminApi> api_;
     std::unique_ptr<AdminServer> admin_;

@@ -77,6 +77,14 @@ void Workers::publish_directory(const DirectoryHolder& directory) {
     publish();
 }
 
+void Workers::publish_limits(const LimitHolder& limits) {
+    const std::lock_guard lock(mutex_);
+    snapshot_.limits = limits.get();
+    // Whoever waits hears of it before the next request is asked.
+    if (shared_->admission != nullptr) shared_->admission->set_limits(snapshot_.limits);
+    publish();
+}
+
 void Workers::publish_catalogue(std::shared_ptr<const Catalogue> catalogue) {
     const std::lock_guard lock(mutex_);
     snapshot_.catalogue = std::move(catalogue);
@@ -109,6 +117,7 @@ std::int64_t Workers::connections() const {
 void Workers::stop(std::int64_t timeout_ms) {
     shared_->is_draining.store(true);
     on_each([](Worker& worker) { worker.server->drain(); });
+    if (shared_->admission != nullptr) shared_->admission->shut_down();
     const std::int64_t until_ns = shared_->clock->monotonic_ns() + timeout_ms * 1'000'000;
     while (connections() > 0 && shared_->clock->monotonic_ns() < until_ns) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "admission/limit_store.h"
 #include "app/config.h"
 #include "gateway/gateway.h"
 #include "identity/directory_holder.h"
@@ -27,6 +28,7 @@ class Workers {
 
     // Any thread but a worker's. Return when every worker uses the new version.
     void publish_directory(const DirectoryHolder& directory);
+    void publish_limits(const LimitHolder& limits);
     void publish_catalogue(std::shared_ptr<const Catalogue> catalogue);
     void publish_config(std::shared_ptr<const RouteTable> routes,
                         std::shared_ptr<const GatewayOptions> options,

@@ -15,10 +15,10 @@ struct QueueWish {
 
 /// What the client says of it; all may be empty.
 struct QueueHeaders {
-    std::string_view timeout_ms;    ///< x-tollgate-queue-timeout-ms
-    std::string_view prefer;        ///< Prefer (RFC 7240): "wait=10" is seconds
-    std::string_view priority;      ///< x-tollgate-priority
-    std::string_view service_tier;  ///< of the body: "flex" is OpenAI's word for deferrable
+    std::string_view timeout_ms{};    ///< x-tollgate-queue-timeout-ms
+    std::string_view prefer{};        ///< Prefer (RFC 7240): "wait=10" is seconds
+    std::string_view priority{};      ///< x-tollgate-priority
+    std::string_view service_tier{};  ///< of the body: "flex" is OpenAI's word for deferrable
 };
 
 /// The wait: the header's, else Prefer's, else the policy's, else `default_wait_ms`; at most an

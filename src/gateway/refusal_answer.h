@@ -9,7 +9,7 @@ namespace tg {
 
 /// Whose levels a refused call named, for people.
 struct RefusedCaller {
-    std::string_view key_hint, project, customer, model;
+    std::string_view key_hint{}, project{}, customer{}, model{};
 };
 
 /// A limit's refusal as OpenAI's clients read it: status 429, type "requests" or "tokens", code

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admission/limit_store.h"
 #include "api/admin_api.h"
 #include "api/internal/body.h"
 #include "api/internal/query.h"
@@ -16,6 +17,7 @@ struct Call {
     const ApiRequest* request;
     const AdminApi::Options* options;
     IdentityStore* identity;
+    LimitStore* limits;
     ConnectionPool* pool;
     std::string actor;  ///< who asks, for the audit log
     UtcMicros now;
@@ -47,6 +49,8 @@ std::span<const Route> customer_routes();
 std::span<const Route> project_routes();
 std::span<const Route> key_routes();
 std::span<const Route> admin_token_routes();
+std::span<const Route> tier_routes();
+std::span<const Route> limit_routes();
 std::span<const Route> price_routes();
 std::span<const Route> usage_routes();
 std::span<const Route> event_routes();
