@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace tg {
 /// next_event_us() fires; an outcome may belong to a request of another loop: `context` says whose.
 class Admission {
   public:
-    explicit Admission(const AdmissionOptions& options = {}) : core_(options) {}
+    explicit Admission(const AdmissionOptions& options = {})
+        : is_fleet_(options.is_fleet), core_(options) {}
 
     LevelHandle intern(LevelId level, const Limits& limits_if_new = {}) {
         return locked([&] { return core_.intern(level, limits_if_new); });
@@ -61,9 +63,32 @@ class Admission {
         return locked([&] { return core_.counts(); });
     }
 
+    /// Called, from any thread and without the lock, while share wants are there to be taken. Set
+    /// while nobody else calls.
+    void set_share_listener(std::function<void()> listener) {
+        const std::lock_guard lock(mutex_);
+        share_listener_ = std::move(listener);
+    }
+    std::vector<FleetWant> take_share_wants() {
+        return locked([&] { return core_.take_share_wants(); });
+    }
+    FleetReport fleet_report(LevelHandle level, std::int64_t now_us) {
+        return locked([&] { return core_.fleet_report(level, now_us); });
+    }
+    void set_share(LevelHandle level, const FleetShare& share, std::int64_t now_us) {
+        locked([&] { core_.set_share(level, share, now_us); });
+    }
+    void drop_share(LevelHandle level, std::int64_t now_us) {
+        locked([&] { core_.drop_share(level, now_us); });
+    }
+    void set_shares_until(std::int64_t until_us) {
+        locked([&] { core_.set_shares_until(until_us); });
+    }
+
   private:
     template <typename Call>
     std::invoke_result_t<Call> locked(const Call& call) {
+        const AfterLock after{this};
         const std::lock_guard lock(mutex_);
         const Publish publish{this};
         return call();
@@ -73,10 +98,26 @@ class Admission {
         Admission* owner;
         ~Publish() {
             owner->has_outcomes_.store(owner->core_.has_outcomes(), std::memory_order_release);
+            if (owner->is_fleet_)
+                owner->has_share_wants_.store(
+                    owner->core_.has_share_wants() && owner->share_listener_,
+                    std::memory_order_release);
+        }
+    };
+
+    /// Runs after the lock was left.
+    struct AfterLock {
+        Admission* owner;
+        ~AfterLock() {
+            if (owner->has_share_wants_.load(std::memory_order_acquire)) [[unlikely]]
+                owner->share_listener_();
         }
     };
 
     std::mutex mutex_;
+    const bool is_fleet_;
+    std::atomic<bool> has_share_wants_ = false;
+    std::function<void()> share_listener_;
     AdmissionCore core_;
     std::atomic<bool> has_outcomes_ = false;
 };

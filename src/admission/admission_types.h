@@ -93,6 +93,9 @@ struct Refusal {
     /// no larger amounts is admitted at once when is_promised. 0 with too_large.
     std::int64_t retry_after_us = 0;
     bool is_promised = false;
+    /// Several processes share this limit and cannot reach each other: only what this one holds of
+    /// it may be used.
+    bool is_fleet_away = false;
     std::uint32_t position = 0;  ///< it would have had, 1 = next
     std::int64_t expected_wait_us = 0;
 };

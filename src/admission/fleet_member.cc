@@ -153,6 +153,7 @@ void FleetMember::add_level(FleetCall* call, std::uint32_t index, std::int64_t n
         held = {};
     }
     level.held = held;
+    level.used = report.used;
     call->levels.push_back(index);
     std::string limits, said;
     append_list(&limits, level.limits);
@@ -286,7 +287,9 @@ bool FleetMember::take_share(std::uint32_t index, const FleetCall& call, std::st
     bool is_lowered = false;
     for (std::size_t k = 0; k < share.size(); ++k) {
         if (share[k] < 0) share[k] = kUnlimited;
-        is_lowered = is_lowered || (level.limits[k] >= 0 && share[k] < level.held[k]);
+        // What is no longer held is others' as soon as it is said.
+        is_lowered = is_lowered ||
+                     (level.limits[k] >= 0 && std::max(share[k], level.used[k]) < level.held[k]);
     }
     const bool is_final = parts[2] == "1";
     level.share = share;
@@ -299,7 +302,13 @@ bool FleetMember::take_share(std::uint32_t index, const FleetCall& call, std::st
     const bool is_short_of_slots = parts[3] == "2";
     if (level.is_pressed && (is_lowered || is_short_of_slots))
         level.due_us = now_us + options_.renew_us / 4;
-    if (level.is_lacking) level.due_us = now_us + options_.renew_us / 4;
+    if (!level.is_lacking) {
+        level.gap_us = 0;
+        return true;
+    }
+    // Others give back within moments, or as their windows move on.
+    level.gap_us = std::clamp(2 * level.gap_us, options_.renew_us / 4, options_.renew_us);
+    level.due_us = now_us + level.gap_us;
     return true;
 }
 
@@ -348,7 +357,7 @@ void FleetMember::lose_lease(Group* group, std::int64_t now_us) {
 
 /// The share of a level while the store is away.
 void FleetMember::give_alone(Level* level, std::int64_t now_us) {
-    FleetShare alone{.is_final = true};
+    FleetShare alone{.is_final = true, .is_away = true};
     FleetAmounts share{};
     if (options_.on_loss == FleetLoss::share) {
         const FleetReport report = level->where->report(level->handle, now_us);

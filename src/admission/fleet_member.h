@@ -122,9 +122,11 @@ class FleetMember {
         LevelHandle handle{};
         std::string name{};
         std::uint32_t group = 0;
-        FleetAmounts share{};   ///< as last told
-        FleetAmounts limits{};  ///< as last reported
-        FleetAmounts held{};    ///< as last reported
+        FleetAmounts share{};     ///< as last told
+        FleetAmounts limits{};    ///< as last reported
+        FleetAmounts held{};      ///< as last reported
+        FleetAmounts used{};      ///< as last reported
+        std::int64_t gap_us = 0;  ///< until it is asked again while it is lacking
         std::int64_t due_us = 0;
         std::int64_t used_at_us = 0;  ///< when it was last seen in use
         bool is_pressed = false;

@@ -44,6 +44,7 @@ struct FleetShare {
     /// There is no more to be had, or none for now: those who wait reckon with this share. False:
     /// more may come within moments.
     bool is_final = false;
+    bool is_away = false;  ///< the fleet cannot be reached: the share is what is left without it
 };
 
 /// A level of which this process needs more than its share.

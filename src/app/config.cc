@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/config_routing.h"
+#include "app/fleet.h"
 #include "app/yaml_reader.h"
 #include "base/time_zone.h"
 #include "gateway/route_table.h"
@@ -142,6 +143,8 @@ void read_all(YamlReader& in, Config* c) {
     in.section("timeouts", [&](YamlReader& timeouts) { read_timeouts(timeouts, c); });
     in.section("gateway", [&](YamlReader& gateway) { read_gateway(gateway, c); });
     in.section("queue", [&](YamlReader& queue) { read_queue(queue, c); });
+    in.section("fleet", [&](YamlReader& fleet) { read_fleet(fleet, &c->fleet); });
+    c->admission.is_fleet = c->fleet.is_on;
     in.list("upstreams", [&](YamlReader& upstream) {
         UpstreamOptions options;
         read_upstream(upstream, &options);

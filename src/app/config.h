@@ -4,16 +4,27 @@
 #include <vector>
 
 #include "admission/admission_types.h"
+#include "admission/fleet_member.h"
 #include "base/log.h"
 #include "gateway/options.h"
 #include "metering/usage_journal.h"
 #include "net/http_server.h"
+#include "store/redis.h"
 
 namespace tg {
 
 struct TlsFiles {
     std::string certificate_file, key_file;
     bool is_set() const { return !certificate_file.empty(); }
+};
+
+/// Several processes that share limits.
+struct FleetConfig {
+    bool is_on = false;
+    RedisUrl redis;
+    std::string process;  ///< empty: made of host name and process id
+    FleetOptions options;
+    std::int64_t call_timeout_ms = 250;
 };
 
 /// What tollgate.yaml says. Every key has a default; deploy/tollgate.yaml documents them all.
@@ -34,6 +45,7 @@ struct Config {
     std::int64_t shutdown_timeout_ms = 30'000;
     GatewayOptions gateway;
     AdmissionOptions admission;  ///< the bounds of the line; a change needs a restart
+    FleetConfig fleet;           ///< a change needs a restart
 
     std::string
         prices_file;  ///< empty: the list built into the binary, imported at the first start

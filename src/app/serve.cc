@@ -49,6 +49,8 @@ Status Server::start() {
                                                                       .options = config_.admission,
                                                                       .limits = limits_.get()});
     shared_.admission = admission_.get();
+    fleet_ = make_fleet_driver(config_.fleet, shared_.clock, admission_.get(), &registry_);
+    if (fleet_) fleet_->start();
     if (config_.is_metering_on) TG_CHECK_OK(open_journal());
     TG_CHECK_OK(start_workers());
     register_metrics();
@@ -164,6 +166,9 @@ Status Server::start_workers() {
         if (shared_.is_draining.load()) return std::string("shutting down");
         if (journal_ && !journal_->accepts_requests())
             return "usage journal: " + journal_->failure();
+        if (fleet_) {
+            if (std::string why = fleet_->not_ready(); !why.empty()) return why;
+        }
         if (config_.gateway.upstreams.empty()) return std::string("no upstream is configured");
         return std::string();
     };
@@ -267,6 +272,7 @@ void Server::stop() {
     }
     if (watcher_.joinable()) watcher_.join();
     if (workers_) workers_->stop(config_.shutdown_timeout_ms);
+    if (fleet_) fleet_->stop();
     if (admin_) admin_->stop();
     if (settler_) settler_->stop();
     if (journal_) journal_->close();

@@ -8,6 +8,7 @@
 #include "admission/limit_store.h"
 #include "app/admin_server.h"
 #include "app/config.h"
+#include "app/fleet.h"
 #include "app/workers.h"
 #include "base/metrics.h"
 #include "billing/settler.h"
@@ -57,6 +58,7 @@ class Server {
     std::unique_ptr<UsageJournal> journal_;
     std::unique_ptr<Settler> settler_;
     std::unique_ptr<GateAdmission> admission_;
+    std::unique_ptr<FleetDriver> fleet_;  ///< null: this process is alone
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<AdminApi> api_;
     std::unique_ptr<AdminServer> admin_;

@@ -105,6 +105,10 @@ RefusalAnswer refusal_answer(const Refusal& refusal, const Amounts& requested,
     out.error.detail = "Rate limit reached for " + where + ": " + figures(refusal, requested) +
                        " Please try again in " + format_reset(refusal.retry_after_us) + ". " +
                        why_not_waiting(refusal, max_wait_ms);
+    if (refusal.is_fleet_away)
+        out.error.detail +=
+            " This gateway shares the limit with others and cannot reach them at the moment, so it "
+            "uses no more than its own part.";
     return out;
 }
 

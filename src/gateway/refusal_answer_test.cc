@@ -35,6 +35,14 @@ TEST(RefusalAnswer, NamesTheLevelTheFiguresThePlaceAndTheTime) {
               "(x-tollgate-queue-timeout-ms).");
 }
 
+TEST(RefusalAnswer, SaysWhenItIsTheFleetThatCannotBeReached) {
+    Refusal away = refusal(RefusalReason::limit, LevelKind::key, LimitKind::requests);
+    away.is_fleet_away = true;
+    const RefusalAnswer answer = refusal_answer(away, {}, 0, kCaller);
+    EXPECT_NE(answer.error.detail.find("shares the limit with others and cannot reach them"),
+              std::string::npos);
+}
+
 TEST(RefusalAnswer, EachReasonHasItsCode) {
     const auto code = [](RefusalReason reason) {
         return refusal_answer(refusal(reason, LevelKind::customer, LimitKind::requests), {}, 1'000,

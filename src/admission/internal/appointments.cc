@@ -28,6 +28,7 @@ Refusal AdmissionState::make_refusal(const Slot& slot, RefusalReason reason, Blo
                     .kind = block.kind,
                     .limit = level.limits().of(block.kind),
                     .used = level.used_or_due(block.kind, tick_) + level.others_used(block.kind)};
+    refusal.is_fleet_away = level.fleet() != nullptr && level.fleet()->is_away;
     if (reason == RefusalReason::too_large) return refusal;
     refusal.position = expected.position;
     refusal.expected_wait_us = expected.wait_us;

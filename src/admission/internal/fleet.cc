@@ -42,6 +42,7 @@ void AdmissionState::set_share(std::uint32_t index, const FleetShare& share) {
     level.set_share(share.share);
     fleet->others_used = share.others_used;
     fleet->is_final = share.is_final;
+    fleet->is_away = share.is_away;
     if (level.share() == before && was_final == share.is_final) return;
     touch(index);
     drain();

@@ -66,6 +66,7 @@ struct FleetPart {
     Limits whole{};              ///< of the level, over all processes
     FleetAmounts others_used{};  ///< by the other processes, as last heard
     bool is_final = false;       ///< there is no more to be had: the share is what to reckon with
+    bool is_away = false;        ///< the fleet cannot be reached
     bool is_wanted = false;      ///< stands among those that want a share
     bool is_held = false;        ///< the fleet's driver knows it
 };

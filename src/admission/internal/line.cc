@@ -93,7 +93,9 @@ void AdmissionState::drain() {
             expire(level);
             unpark_next(level);
         }
-        while (Flow* flow = queue.take_next_ready()) try_head(*flow);
+        // Those who waited in it may all have left since it was made ready.
+        while (Flow* flow = queue.take_next_ready())
+            if (flow->count != 0) try_head(*flow);
     }
     queue.forget_idle();
 }
