@@ -6,18 +6,17 @@
 #include "base/utf8.h"
 
 namespace tg {
-
 namespace {
 
 /// ",cache_read:" of each meter.
 const std::array<std::string, kMeterCount>& item_heads() {
-    static const auto heads = [] {
+    static const auto kHeads = [] {
         std::array<std::string, kMeterCount> out;
         for (std::size_t i = 0; i < out.size(); ++i)
             out[i] = "," + std::string(name(static_cast<Meter>(i))) + ":";
         return out;
     }();
-    return heads;
+    return kHeads;
 }
 
 }  // namespace
