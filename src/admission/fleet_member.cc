@@ -140,7 +140,7 @@ void FleetMember::add_level(FleetCall* call, std::uint32_t index, std::int64_t n
     level.limits = wire_limits(report.limits);
     const FleetAmounts share = fleet_amounts(report.share);
     FleetAmounts held{}, demand{};
-    bool is_used = false;
+    bool is_used = report.is_kept;
     for (std::size_t k = 0; k < held.size(); ++k) {
         demand[k] = std::min(report.used[k] + report.waiting[k], kAmountMax);
         is_used = is_used || demand[k] > 0;

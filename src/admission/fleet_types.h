@@ -31,6 +31,8 @@ struct FleetReport {
     FleetAmounts used{};     ///< in the window now; concurrency: calls under way
     FleetAmounts waiting{};  ///< by requests that wait or have an appointment
     FleetAmounts need{};     ///< of the request that is next; 0: nobody waits for this level
+    /// Held also while nothing of it is used.
+    bool is_kept = false;
     /// Of `used`, what calls under way hold that may still be given back.
     FleetAmounts unsettled{};
     /// What of `used` will still count 1, 2, ... kFleetSteps steps from now. Not concurrency.

@@ -56,6 +56,30 @@ void AccountPacer::configure(const MinuteLimits& limits) {
     for (std::size_t i = 0; i < kLimitMeters; ++i) meters_[i].configure(limits[i]);
 }
 
+void AccountPacer::join_fleet() {
+    set_fleet_share({}, 0);
+}
+
+void AccountPacer::set_fleet_share(const MinuteLimits& share, std::int64_t concurrency) {
+    for (std::size_t i = 0; i < kLimitMeters; ++i) meters_[i].set_fleet_share(share[i]);
+    fleet_concurrency_ = concurrency;
+}
+
+PacerUse AccountPacer::use(std::int64_t now_ns) {
+    constexpr std::int64_t kStepNs = 60'000'000'000 / PacerUse::kSteps;
+    PacerUse out;
+    for (std::size_t i = 0; i < kLimitMeters; ++i) {
+        out.limits[i] = meters_[i].shared_limit(now_ns);
+        out.used[i] = meters_[i].window_used(now_ns);
+        for (int step = 0; step < PacerUse::kSteps; ++step)
+            out.leaving[static_cast<std::size_t>(step)][i] =
+                meters_[i].used_at(now_ns, now_ns + (step + 1) * kStepNs);
+    }
+    out.concurrency_max = options_.concurrency_max;
+    out.in_flight = in_flight_;
+    return out;
+}
+
 AccountPacer::Amounts AccountPacer::amounts(const PacerCost& cost) const {
     const auto input = static_cast<double>(cost.input_tokens);
     const auto extra = static_cast<std::int64_t>(std::ceil(input * (input_ratio_ - 1)));
@@ -81,9 +105,18 @@ PacerStart AccountPacer::earliest_for(std::int64_t now_ns, const Amounts& amount
         // The pause is the reason, though the first call after it is a moment later.
         if (at > start.at_ns) start = {at, is_blocked ? start.bound : bound_of(i)};
     }
-    if (options_.concurrency_max > 0 && in_flight_ >= options_.concurrency_max) {
+    if (fleet_concurrency_ >= 0 && now_ns > fleet_until_ns_) {
+        constexpr std::int64_t kAskAgainNs = 50'000'000;
+        start = {std::max(start.at_ns, now_ns + kAskAgainNs), PacerBound::requests};
+    }
+    const std::int64_t slots = fleet_concurrency_ < 0
+                                   ? options_.concurrency_max
+                                   : std::min(options_.concurrency_max, fleet_concurrency_);
+    if (options_.concurrency_max > 0 && in_flight_ >= slots) {
         const auto next_end =
-            now_ns + 1 + static_cast<std::int64_t>(mean_call_ns_ / static_cast<double>(in_flight_));
+            now_ns + 1 +
+            static_cast<std::int64_t>(mean_call_ns_ /
+                                      static_cast<double>(std::max<std::int64_t>(in_flight_, 1)));
         start.at_ns = std::max(start.at_ns, next_end);
         start.bound = PacerBound::concurrency;
     }

@@ -88,6 +88,17 @@ struct PacerState {
     bool is_exhausted = false;
 };
 
+/// What a process does with an account that several share, for the fleet. Windows of 60 s.
+struct PacerUse {
+    static constexpr int kSteps = 12;
+    MinuteLimits limits{};  ///< of the account, configured or told; 0: none
+    MinuteLimits used{};
+    /// What of `used` still counts 1, 2 ... kSteps times 5 s from now.
+    std::array<MinuteLimits, kSteps> leaving{};
+    std::int64_t concurrency_max = 0;  ///< 0: none
+    std::int64_t in_flight = 0;
+};
+
 /// Paces the calls of one upstream account (and model, where limits are per model) so that the
 /// provider never has to refuse one. Providers keep either token buckets that refill continuously
 /// (OpenAI, Anthropic) or sliding windows, and do not say which: a call starts when it fits both.
@@ -103,6 +114,15 @@ class AccountPacer {
     /// The limits that configuration, or a fleet's share-out, now allows; 0: not limited.
     void configure(const MinuteLimits& limits);
     void set_concurrency_max(std::int64_t calls) { options_.concurrency_max = calls; }
+
+    /// From now on this is one process of a fleet: of each limit it uses its share, which is
+    /// nothing until set_fleet_share(), and nothing again after `until_ns` of set_fleet_until().
+    /// Refused calls, headers and Retry-After count as before: they are the account's.
+    void join_fleet();
+    /// `concurrency` and amounts: units; what has no limit is not looked at.
+    void set_fleet_share(const MinuteLimits& share, std::int64_t concurrency);
+    void set_fleet_until(std::int64_t until_ns) { fleet_until_ns_ = until_ns; }
+    PacerUse use(std::int64_t now_ns);
 
     /// When a call of `cost` may be sent. Exact: take() at that time succeeds unless another call
     /// was taken, or an answer changed the picture, in between.
@@ -132,6 +152,8 @@ class AccountPacer {
     std::int64_t blocked_until_ns_ = 0, blocked_at_ns_ = -1;
     int refusals_in_a_row_ = 0;
     bool is_exhausted_ = false;
+    std::int64_t fleet_until_ns_ = INT64_MAX;
+    std::int64_t fleet_concurrency_ = -1;  ///< -1: no fleet
     double ratio_ours_, ratio_theirs_, input_ratio_ = 1;
 };
 

@@ -52,6 +52,18 @@ std::int64_t MinuteWindow::used(std::int64_t now_ns) {
     return sum_;
 }
 
+std::int64_t MinuteWindow::used_at(std::int64_t now_ns, std::int64_t later_ns) {
+    advance(now_ns);
+    const std::int64_t end = std::min((later_ns - hold_ns_) >> kSlotShift, newest_ + 1);
+    std::int64_t left = sum_;
+    for (std::int64_t i = oldest_; i < end;) {
+        const bool is_whole = i % kPerBlock == 0 && i + kPerBlock <= end;
+        left -= is_whole ? block(i) : slot(i);
+        i += is_whole ? kPerBlock : 1;
+    }
+    return left;
+}
+
 std::int64_t MinuteWindow::earliest_below(std::int64_t now_ns, std::int64_t target) {
     advance(now_ns);
     std::int64_t left = sum_;

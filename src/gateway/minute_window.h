@@ -23,6 +23,8 @@ class MinuteWindow {
     /// Takes back some of what was added to `slot`; nothing when the slot has left the window.
     void subtract(std::int64_t now_ns, std::int64_t slot, std::int64_t amount);
     std::int64_t used(std::int64_t now_ns);
+    /// What of used() will still count at `later_ns`.
+    std::int64_t used_at(std::int64_t now_ns, std::int64_t later_ns);
     /// When used() will be at most `target` if nothing is added: `now_ns` when it is already.
     /// `target` >= 0.
     std::int64_t earliest_below(std::int64_t now_ns, std::int64_t target);

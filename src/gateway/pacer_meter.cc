@@ -30,6 +30,9 @@ constexpr double kShareFall = 0.93, kShareMin = 0.05, kAgainSeconds = 30;
 // Seconds from a fall until the share is back where it failed (CUBIC's K).
 constexpr double kShareBackSeconds = 90;
 constexpr double kBurstFall = 0.6, kBurstMinSeconds = 0.2, kBurstBackSeconds = 3600;
+// A share of a fleet's that is too small for a call may be larger by then.
+constexpr std::int64_t kAskAgainNs = 50'000'000;
+
 // A 429 below this part of the minute's limit speaks of a shorter period than the minute.
 constexpr double kMinuteIsFull = 0.8;
 
@@ -108,8 +111,14 @@ double PacerMeter::whole(double units) {
     return std::max(1.0, std::floor(units < kSmall ? units + 0.5 : units));
 }
 
+double PacerMeter::own_limit(std::int64_t now_ns) const {
+    const double all = limit(now_ns);
+    return fleet_share_ == kNoFleet ? all : std::min(all, static_cast<double>(fleet_share_));
+}
+
 double PacerMeter::cap(std::int64_t now_ns) const {
-    return whole(limit(now_ns) * options_.target_share);
+    if (fleet_share_ == 0) return 0;
+    return whole(own_limit(now_ns) * options_.target_share);
 }
 
 double PacerMeter::account_cap(std::int64_t now_ns) const {
@@ -120,7 +129,7 @@ double PacerMeter::account_cap(std::int64_t now_ns) const {
 }
 
 double PacerMeter::rate_per_ns(std::int64_t now_ns) const {
-    return limit(now_ns) * options_.target_share / kMinuteNs;
+    return own_limit(now_ns) * options_.target_share / kMinuteNs;
 }
 
 double PacerMeter::excess(std::int64_t now_ns) const {
@@ -160,6 +169,7 @@ double PacerMeter::remaining_share(std::int64_t now_ns) {
     if (!is_limited()) return 1;
     const double taken = static_cast<double>(used(now_ns));
     const double own = cap(now_ns), left = account_cap(now_ns) - excess(now_ns) - taken;
+    if (own <= 0) return 0;
     return std::clamp(std::min(own - taken, left) / own, 0.0, 1.0);
 }
 
@@ -168,6 +178,7 @@ std::int64_t PacerMeter::earliest(std::int64_t now_ns, std::int64_t amount) {
     if (is_too_large(now_ns, amount)) return kNeverNs;
     if (is_backlogged_ && now_ns - waits_until_ns_ > kBacklogGoneNs) is_backlogged_ = false;
     const auto size = static_cast<double>(amount);
+    if (fleet_share_ != kNoFleet && size > cap(now_ns)) return now_ns + kAskAgainNs;
     const double per_ns = rate_per_ns(now_ns), per_second = per_ns * kSecondNs;
     const double depth_s = burst_s(now_ns);
     const std::int64_t in_minute = earliest_in_minute(now_ns, size);
@@ -193,6 +204,10 @@ MeterMark PacerMeter::take(std::int64_t now_ns, std::int64_t amount) {
         return mark;
     }
     const double per_ns = rate_per_ns(now_ns);
+    if (per_ns <= 0) {  // nothing is left to us; only a caller that did not ask comes here
+        mark.used_after = used(now_ns);
+        return mark;
+    }
     burst_.add(now_ns, static_cast<double>(amount), per_ns);
     peak_.add(now_ns, static_cast<double>(amount), per_ns * peak_factor());
     mark.used_after = used(now_ns);
@@ -247,7 +262,7 @@ void PacerMeter::learn(std::int64_t now_ns, std::int64_t sent_ns, const MeterMar
 
 double PacerMeter::fill(std::int64_t now_ns, const MeterMark& mark) const {
     if (!is_limited() || mark.amount == 0) return 0;
-    return static_cast<double>(mark.used_after) / cap(now_ns);
+    return static_cast<double>(mark.used_after) / std::max(cap(now_ns), 1.0);
 }
 
 void PacerMeter::back_off(std::int64_t now_ns, std::int64_t sent_ns, const MeterMark& mark,

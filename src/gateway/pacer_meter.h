@@ -62,6 +62,18 @@ class PacerMeter {
 
     /// The owner's limit changes: another share of the account, an edited configuration.
     void configure(std::int64_t configured_limit) { configured_ = configured_limit; }
+    /// Of the limit, what this process of a fleet may use, in units; kNoFleet: all of it.
+    void set_fleet_share(std::int64_t units) { fleet_share_ = units; }
+    static constexpr std::int64_t kNoFleet = -1;
+    /// The limit that is shared: configured or told, without our doubts. 0: none.
+    std::int64_t shared_limit(std::int64_t now_ns) const {
+        return static_cast<std::int64_t>(base_limit(now_ns));
+    }
+    /// What of the minute's use will still count at `later_ns`.
+    std::int64_t used_at(std::int64_t now_ns, std::int64_t later_ns) {
+        return window_.used_at(now_ns, later_ns);
+    }
+    std::int64_t window_used(std::int64_t now_ns) { return window_.used(now_ns); }
     bool is_limited() const { return configured_ > 0 || told_target_ > 0; }
     /// The limit believed now, 0: none.
     double limit(std::int64_t now_ns) const;
@@ -104,6 +116,8 @@ class PacerMeter {
     /// What it may hold together with what others use of the same account.
     double account_cap(std::int64_t now_ns) const;
     static double whole(double units);
+    /// The limit, or our share of it in a fleet.
+    double own_limit(std::int64_t now_ns) const;
     double rate_per_ns(std::int64_t now_ns) const;
     double peak_factor() const;
     std::int64_t earliest_in_minute(std::int64_t now_ns, double amount);
@@ -111,6 +125,7 @@ class PacerMeter {
 
     const PacerOptions options_;
     std::int64_t configured_;
+    std::int64_t fleet_share_ = kNoFleet;
     MinuteWindow window_;
     LeakyLevel burst_, peak_;
     bool is_backlogged_ = false;
