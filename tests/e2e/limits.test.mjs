@@ -1,118 +1,114 @@
-// Accounts with limits and regions that fail, seen by a program through the official client: it sees neither.
+// Limits as the official client meets them, set on the command line and by the admin API.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { freePort, prompt, Server, Stack, tollgateSim } from './harness.mjs';
+import { after, before, test } from 'node:test';
+import OpenAI from 'openai';
+import { prompt, Stack } from './harness.mjs';
 
-const kRpm = 300;
+let stack;
+before(async () => { stack = await Stack.start(); });
+after(() => stack.stop());
 
-const upstream = (name, port, key, extra = '') => `  - name: ${name}
-    provider: openai
-    region: ${name}
-    base_url: "http://127.0.0.1:${port}/v1"
-    api_key: ${key}
-${extra}`;
+const ask = (client, options = {}, directives = '') => client.chat.completions.create({
+    model: 'gpt-4o-mini', messages: prompt('Hello', directives), max_tokens: 50 }, options);
 
-const admin = async (stack, path) => {
-    const response = await fetch(`http://127.0.0.1:${stack.adminPort}${path}`, {
-        headers: { authorization: 'Bearer e2e-administrator-token-0001' } });
-    assert.equal(response.status, 200);
-    return response;
-};
-const upstreamsOf = async (stack) => Object.fromEntries(
-    (await (await admin(stack, '/admin/v1/upstreams')).json()).data.map((each) => [each.name, each]));
-const simPost = (port, path, body) => fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST',
-    body: JSON.stringify(body) });
-const simStats = async (port) => (await fetch(`http://127.0.0.1:${port}/sim/stats`)).json();
+const noWait = { headers: { 'x-tollgate-queue-timeout-ms': '0' } };
 
-/** Calls `ask` so many times, a number of them at once; the statuses in any order. */
-async function load(count, atOnce, ask) {
-    const statuses = [];
-    let next = 0;
-    await Promise.all(Array.from({ length: atOnce }, async () => {
-        while (next < count) {
-            const number = next++;
-            statuses.push(await ask(number).then(() => 200, (error) => error.status ?? 0));
-        }
-    }));
-    return statuses;
+/** A client of a new key of its own, and the key's number. */
+async function newCaller(options = {}) {
+    const apiKey = await stack.createKey();
+    const keys = JSON.parse(await stack.command('key', 'list', '--customer', 'acme', '--json'));
+    return { client: stack.client({ apiKey, ...options }), id: String(Math.max(...keys.map((key) => key.id))) };
 }
-const countOf = (statuses) => statuses.reduce((all, status) => ({ ...all, [status]: (all[status] ?? 0) + 1 }), {});
 
-test('a load above one account\'s limit runs over two accounts without a 429', async () => {
-    // One simulator, whose limits are per API key: two accounts. The gate is told neither limit; it learns them.
-    const second = `${upstream('second', 'SIM', 'sk-second', '    limits: {burst: 60s, counting: bucket}\n    models: ["*"]\n')}
-routing:
-  order: remaining
-`;
-    const simPort = await freePort();
-    const stack = await Stack.start({ simPort, extra: second.replace('SIM', simPort),
-        simArgs: ['--rpm', kRpm, '--limit-model', 'bucket'] });
-    try {
-        const openai = stack.client();
-        const statuses = await load(kRpm + 60, 16, () => openai.chat.completions.create({
-            model: 'gpt-4o-mini', messages: prompt('Hello', 'output_tokens=2') }));
-        assert.deepEqual(countOf(statuses), { 200: kRpm + 60 });
-        const { by_status: byStatus } = await simStats(stack.simPort);
-        assert.equal(byStatus['429'] ?? 0, 0, 'no account had to say 429');
-        const upstreams = await upstreamsOf(stack);
-        assert.ok(upstreams.sim.attempts > 60 && upstreams.second.attempts > 60, JSON.stringify(upstreams));
-        const [limits] = upstreams.sim.limits.filter((each) => each.model === 'gpt-4o-mini');
-        const [requests] = limits.meters.filter((each) => each.meter === 'requests');
-        assert.equal(requests.limit_per_minute, kRpm, 'learned from the provider\'s headers');
-        const metrics = await (await admin(stack, '/metrics')).text();
-        assert.match(metrics, /tollgate_deployment_limit_per_minute\{deployment="sim",model="gpt-4o-mini",meter="requests"\} 300/);
-    } finally {
-        await stack.stop();
-    }
+async function admin(method, path, body) {
+    const response = await fetch(`http://127.0.0.1:${stack.adminPort}/admin/v1${path}`, { method,
+        headers: { authorization: 'Bearer e2e-administrator-token-0001' }, body: body && JSON.stringify(body) });
+    assert.equal(response.status, 200, await response.clone().text());
+    return response.json();
+}
+
+async function refusal(promise) {
+    const error = await promise.then(() => assert.fail('the call succeeded'), (caught) => caught);
+    assert.ok(error instanceof OpenAI.RateLimitError, `${error}`);
+    return error;
+}
+
+test('a refusal is a RateLimitError, and the client\'s own retry comes at the promised time and succeeds', async () => {
+    const { client, id } = await newCaller();
+    await stack.command('limits', 'set', '--key', id, '--requests', '1');
+    const { response } = await ask(client).withResponse();
+    assert.equal(response.headers.get('x-ratelimit-limit-requests'), '1');
+    assert.equal(response.headers.get('x-ratelimit-remaining-requests'), '0');
+    assert.match(response.headers.get('x-ratelimit-reset-requests'), /^(1m0(\.001)?s|59\.\d+s)$/);
+    assert.equal(response.headers.get('x-ratelimit-limit-tokens'), null, 'no token limit');
+
+    const error = await refusal(ask(client, noWait));
+    assert.equal(error.code, 'rate_limit_exceeded');
+    assert.equal(error.type, 'requests');
+    assert.match(error.message, /Limit 1, Used 1, Requested 1\. Please try again in \d/);
+    const waitMs = Number(error.headers.get('retry-after-ms'));
+    assert.ok(waitMs > 50_000 && waitMs <= 60_001, `${waitMs}`);
+
+    const statuses = [];
+    const watching = client.withOptions({ maxRetries: 2, fetch: async (...args) => {
+        const answer = await fetch(...args);
+        statuses.push(answer.status);
+        return answer;
+    } });
+    const answer = await ask(watching, noWait);
+    assert.equal(answer.choices.length, 1);
+    assert.deepEqual(statuses, [429, 200]);
 });
 
-for (const mode of ['error', 'reset']) {
-    test(`a region's outage (${mode}) is not seen`, async () => {
-        const westPort = await freePort();
-        const stack = await Stack.start({ extra: upstream('west', westPort, 'sk-west', '    models: ["*"]\n') });
-        let west;
-        try {
-            west = await new Server('west', tollgateSim, ['--port', westPort, '--threads', '1'], westPort, stack.folder).start();
-            const openai = stack.client();
-            const ask = (number) => openai.chat.completions.create({ model: 'gpt-4o-mini', stream: number % 2 === 1,
-                messages: prompt('Hello', 'output_tokens=5') }).then(async (answer) => {
-                    if (number % 2 === 1) for await (const _ of answer);
-                });
-            assert.deepEqual(countOf(await load(20, 4, ask)), { 200: 20 });
-            await simPost(stack.simPort, '/sim/outage', { on: true, mode });
-            assert.deepEqual(countOf(await load(60, 4, ask)), { 200: 60 });
-            const { sim } = await upstreamsOf(stack);
-            assert.equal(sim.breaker, 'open');
-            assert.ok(sim.failures < 20, `${sim.failures}: the breaker keeps calls away`);
-            await simPost(stack.simPort, '/sim/outage', { on: false });
-            assert.deepEqual(countOf(await load(10, 2, ask)), { 200: 10 });
-        } finally {
-            await west?.stop();
-            await stack.stop();
-        }
-    });
-}
+test('a call that waits is served when a slot comes free, and its client need not know', async () => {
+    const { client, id } = await newCaller();
+    await admin('PATCH', `/keys/${id}/limits`, { concurrency: 1 });
+    const answers = await Promise.all([1, 2, 3, 4].map(() => ask(client)));
+    assert.equal(answers.length, 4);
+});
 
-test('a fallback model answers for one that nobody can serve, and the books say so', async () => {
-    const nobody = await freePort();
-    const stack = await Stack.start({ extra: `${upstream('dead', nobody, 'sk-dead', '    models: [gpt-4o]\n')}
-routing:
-  retries: {backoff_first: 10ms}
-  fallbacks: {gpt-4o: [gpt-4o-mini]}
-` });
-    try {
-        const { data, response } = await stack.client().chat.completions.create({ model: 'gpt-4o',
-            messages: prompt('Hello', 'output_tokens=3') }).withResponse();
-        assert.equal(response.headers.get('x-tollgate-model'), 'gpt-4o-mini');
-        assert.match(data.model, /gpt-4o-mini/);
-        let event;
-        for (const end = Date.now() + 10_000; !event && Date.now() < end;) {
-            [event] = JSON.parse(await stack.command('usage', 'recent', '--customer', 'acme', '--json'));
-        }
-        assert.equal(event.model, 'gpt-4o-mini');
-        assert.equal(event.asked_model, 'gpt-4o');
-        assert.match(await stack.command('usage', 'recent', '--customer', 'acme'), /gpt-4o-mini for gpt-4o/);
-    } finally {
-        await stack.stop();
-    }
+test('a request that can never pass is not retried', async () => {
+    const { client, id } = await newCaller({ maxRetries: 5 });
+    await admin('PATCH', `/keys/${id}/limits`, { total_tokens: 20 });
+    const error = await refusal(ask(client));
+    assert.equal(error.type, 'tokens');
+    assert.equal(error.headers.get('x-should-retry'), 'false');
+    assert.equal(error.headers.get('retry-after'), null);
+    assert.match(error.message, /Request too large for API key/);
+});
+
+test('a change by the admin API or the command line holds for the next call', async () => {
+    const { client, id } = await newCaller();
+    await ask(client, noWait);
+    const set = await admin('PATCH', `/keys/${id}/limits`, { requests: 1 });
+    assert.equal(set.in_force.requests, 1);
+    await refusal(ask(client, noWait));
+    await stack.command('limits', 'set', '--key', id, '--requests', 'unlimited');
+    await ask(client, noWait);
+    await admin('PATCH', `/keys/${id}/limits`, { requests: 0 });
+    await refusal(ask(client, noWait));
+    await stack.command('limits', 'clear', '--key', id);
+    await ask(client, noWait);
+});
+
+test('a customer\'s tier is shown with what is in force', async () => {
+    const tiers = JSON.parse(await stack.command('tiers', 'list', '--json'));
+    assert.equal(tiers.find((tier) => tier.code === 'tier_5').requests, 5000);
+    await stack.command('tiers', 'set', 'acme_own', '--requests', '9000', '--total-tokens', 'unlimited');
+    const set = JSON.parse(await stack.command('limits', 'set', '--customer', 'acme', '--tier', 'acme_own',
+        '--concurrency', '100', '--json'));
+    assert.deepEqual(set.in_force, { requests: 9000, input_tokens: 'unlimited', output_tokens: 'unlimited',
+        total_tokens: 'unlimited', concurrency: 100 });
+    const { response } = await ask(stack.client()).withResponse();
+    assert.equal(response.headers.get('x-ratelimit-limit-requests'), '9000');
+    await assert.rejects(stack.command('tiers', 'delete', 'acme_own'), /is given to 1/);
+    await assert.rejects(stack.command('limits', 'set', '--customer', 'acme', '--requests', '5k'), /requests is '5k'/);
+    await assert.rejects(stack.command('limits', 'set', '--requests', '5'), /say whose limits/);
+    const all = JSON.parse(await stack.command('limits', 'show', '--json'));
+    assert.equal(all.find((row) => row.subject === 'customer:1').tier, 'acme_own');
+    await stack.command('limits', 'clear', '--customer', 'acme');
+    const metrics = await (await fetch(`http://127.0.0.1:${stack.adminPort}/metrics`)).text();
+    assert.match(metrics, /tollgate_admission_refused_total\{reason="limit"\} [1-9]/);
+    assert.match(metrics, /tollgate_queue_depth\{class="standard"\} 0/);
+    assert.match(metrics, /tollgate_appointments_kept [1-9]/);
 });
