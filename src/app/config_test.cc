@@ -45,6 +45,9 @@ TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
     EXPECT_EQ(c.gateway.json_body_bytes, defaults.gateway.json_body_bytes);
     EXPECT_EQ(c.gateway.first_byte_timeout_ms, defaults.gateway.first_byte_timeout_ms);
     EXPECT_EQ(c.gateway.drain_after_disconnect_ms, defaults.gateway.drain_after_disconnect_ms);
+    EXPECT_EQ(c.gateway.queue_max_wait_ms, defaults.gateway.queue_max_wait_ms);
+    EXPECT_EQ(c.admission.queue_max, defaults.admission.queue_max);
+    EXPECT_EQ(c.admission.queue_customer_max, defaults.admission.queue_customer_max);
     EXPECT_EQ(c.gateway.attempts_max, defaults.gateway.attempts_max);
     EXPECT_EQ(c.gateway.request_log, defaults.gateway.request_log);
     const RoutingOptions &r = c.gateway.routing, &d = defaults.gateway.routing;
@@ -90,6 +93,7 @@ listen: "[::1]:9000"
 workers: 3
 timeouts: {head: 250ms, first_byte: 2h}
 limits: {json_body_bytes: 1MB}
+queue: {max_wait: 90s, max_waiting: 7, max_waiting_per_customer: 0}
 journal: {sync: relaxed, commit_interval: 5ms}
 upstreams:
   - name: main
@@ -106,6 +110,9 @@ billing: {usd_cny_rate: "7.1234", vat_percent: "13"}
     EXPECT_EQ(c.server.head_timeout_ms, 250);
     EXPECT_EQ(c.gateway.first_byte_timeout_ms, 7'200'000);
     EXPECT_EQ(c.gateway.json_body_bytes, 1U << 20);
+    EXPECT_EQ(c.gateway.queue_max_wait_ms, 90'000);
+    EXPECT_EQ(c.admission.queue_max, 7U);
+    EXPECT_EQ(c.admission.queue_customer_max, 0U);
     EXPECT_EQ(c.journal.sync, JournalOptions::Sync::relaxed);
     EXPECT_EQ(c.journal.commit_interval_us, 5000);
     ASSERT_EQ(c.gateway.upstreams.size(), 1U);
