@@ -116,18 +116,26 @@ class Simulation {
     double uniform() { return (static_cast<double>(rng_.next() >> 11) + 1) / 9007199254740993.0; }
     double exponential(double mean) { return -std::log(uniform()) * mean; }
 
-    /// Poisson arrivals, whose rate swings by a fifth in twelve minutes.
+    /// Poisson arrivals, whose rate swings by a fifth in twelve minutes and doubles for ten seconds
+    /// every five minutes, as after a notification to all users.
     void arrive() {
         const double phase =
             static_cast<double>(now_) / static_cast<double>(12 * kMinute) * 2 * M_PI;
-        const double mean_ns =
-            static_cast<double>(kMinute) / (kPerMinute * (1 + 0.2 * std::sin(phase)));
-        const auto next = now_ + static_cast<std::int64_t>(exponential(mean_ns));
+        const bool is_burst = now_ % (5 * kMinute) >= 5 * kMinute - 10 * kSecond;
+        const double rate = kPerMinute * (1 + 0.2 * std::sin(phase)) * (is_burst ? 2 : 1);
+        const auto next =
+            now_ + static_cast<std::int64_t>(exponential(static_cast<double>(kMinute) / rate));
         if (next >= kSpan) return;
         at(next, [this] {
             begin();
             arrive();
         });
+    }
+
+    /// Where a program without a gate sends: half are configured for the first region.
+    std::uint32_t home_region() {
+        const std::uint64_t pick = rng_.below(10);
+        return pick < 5 ? 0 : pick < 8 ? 1 : 2;
     }
 
     void begin() {
@@ -146,7 +154,7 @@ class Simulation {
         request->at_ns = now_;
         request->input = input;
         request->output = output;
-        request->deployment = static_cast<std::uint32_t>(rng_.below(kRegions));
+        request->deployment = home_region();
         ++result_.requests;
         budget_.on_request(now_);
         Request* const raw = request.get();
