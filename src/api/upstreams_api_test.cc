@@ -37,7 +37,7 @@ TEST(UpstreamsApiTest, tells_what_the_gateway_knows) {
             return std::vector<UpstreamStatus>{east(), UpstreamStatus{.name = "west"}};
         };
     });
-    const ApiReply reply = t.send("GET", "/admin/v1/upstreams");
+    const ApiReply reply = t.send("GET", "/upstreams");
     EXPECT_EQ(reply.status, 200);
     EXPECT_TRUE(reply.body.starts_with(
         R"({"data":[{"name":"east","provider":"openai","region":"eu","pool":"acme",)"
@@ -53,7 +53,7 @@ TEST(UpstreamsApiTest, tells_what_the_gateway_knows) {
 
 TEST(UpstreamsApiTest, a_process_without_a_data_plane_says_so) {
     TestApi t(Dialect::sqlite);
-    EXPECT_EQ(t.error("GET", "/admin/v1/upstreams", "", "ask a gateway"), "unsupported");
+    EXPECT_EQ(t.error("GET", "/upstreams", "", "ask a gateway"), "unsupported");
 }
 
 }  // namespace
