@@ -24,7 +24,8 @@ READY_SECONDS = 15
 
 def program(name):
     paths = {'tollgate': BUILD / 'src/app/tollgate', 'tollgate-sim': BUILD / 'sim/tollgate-sim',
-             'tollgate-load': BUILD / 'bench/tollgate-load'}
+             'tollgate-load': BUILD / 'bench/tollgate-load',
+             'tollgate-case-a11': BUILD / 'bench/tollgate-case-a11'}
     path = paths.get(name) or shutil.which(name) or shutil.which(name, path='/usr/sbin:/usr/local/sbin')
     if not path or not pathlib.Path(path).exists():
         raise SystemExit(f'{name} is missing: run make build (ours) or tools/setup bench (nginx, wrk)')

@@ -84,7 +84,7 @@ struct FleetCounts {
 ///
 /// Levels of one customer, and each shared level (model, account), form groups by a hash; the
 /// levels of a group are looked at in one atomic step. A group is one key, so one slot of a
-/// cluster. See docs/decisions/0006-fleet-limits.md for the protocol and what it promises.
+/// cluster. See docs/decisions/0008-fleet-limits.md for the protocol and what it promises.
 class FleetMember {
   public:
     explicit FleetMember(FleetOptions options);

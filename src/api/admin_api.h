@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "billing/bill.h"
+#include "gateway/upstream_status.h"
 #include "identity/identity_store.h"
 
 namespace tg {
@@ -47,6 +48,8 @@ class AdminApi {
         DirectoryChanged on_limits_changed{};
         /// After a publication of prices, before the answer is sent: publishes the new catalogue.
         std::function<Status(SqlConnection&)> on_prices_changed{};
+        /// The state of every upstream account at this monotonic time; null: no data plane here.
+        std::function<std::vector<UpstreamStatus>(std::int64_t now_ns)> upstreams{};
     };
     explicit AdminApi(Options options);
     ~AdminApi();

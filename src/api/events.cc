@@ -9,8 +9,10 @@ void write_flags(JsonWriter& json, int flags) {
     json.key("flags").begin_array();
     for (const auto& [bit, text] :
          {std::pair{kEventStream, "stream"}, std::pair{kEventFallbackPrice, "fallback_price"},
-          std::pair{kEventUnpriced, "unpriced"},
-          std::pair{kEventUsageMismatch, "usage_mismatch"}}) {
+          std::pair{kEventUnpriced, "unpriced"}, std::pair{kEventUsageMismatch, "usage_mismatch"},
+          std::pair{kEventZeroRetention, "zero_retention"},
+          std::pair{kEventPinnedRegion, "pinned_region"}, std::pair{kEventDedicated, "dedicated"},
+          std::pair{kEventFallbackModel, "fallback_model"}, std::pair{kEventHedged, "hedged"}}) {
         if ((flags & bit) != 0) json.value(text);
     }
     json.end_array();
@@ -28,6 +30,7 @@ void write_event(JsonWriter& json, const StoredEvent& event) {
         .field("ended_at", format_rfc3339(event.ended_at))
         .field("endpoint", event.endpoint)
         .field("model", event.model)
+        .field("asked_model", event.asked_model)
         .field("upstream_model", event.upstream_model)
         .field("deployment", event.deployment)
         .field("provider", event.provider)

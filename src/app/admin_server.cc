@@ -65,6 +65,7 @@ Task<void> AdminServer::handle(ServerExchange* exchange) {
     const std::string_view path = path_of(exchange->request().target());
     if (path == "/metrics") {
         std::string text;
+        if (parts_.before_metrics) parts_.before_metrics();
         parts_.metrics->write_prometheus(text);
         (void)(co_await exchange->respond(
                    200, "content-type: text/plain; version=0.0.4; charset=utf-8\r\n", text))

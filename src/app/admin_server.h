@@ -21,6 +21,7 @@ class AdminServer final : public HttpHandler {
         AdminApi* api = nullptr;
         BlockingPool* blocking = nullptr;
         MetricsRegistry* metrics = nullptr;
+        std::function<void()> before_metrics{};  ///< brings gauges up to date
         /// Empty when the server can take requests; else why not.
         std::function<std::string()> not_ready;
         /// Looks for changes that other processes made to the store; returns when they are in

@@ -124,9 +124,9 @@ void write_event(JsonWriter& w, const StoredEvent& e) {
     w.field("started_at", format_rfc3339(e.started_at))
         .field("ended_at", format_rfc3339(e.ended_at))
         .field("endpoint", e.endpoint);
-    w.field("model", e.model)
-        .field("upstream_model", e.upstream_model)
-        .field("deployment", e.deployment);
+    w.field("model", e.model);
+    if (!e.asked_model.empty()) w.field("asked_model", e.asked_model);
+    w.field("upstream_model", e.upstream_model).field("deployment", e.deployment);
     w.field("provider", e.provider)
         .field("region", e.region)
         .field("end_user", e.end_user)
@@ -172,7 +172,8 @@ void add_recent(CLI::App* group, CommandContext* context, const std::shared_ptr<
             TextTable table({"ended", "id", "project", "model", "status", "outcome", "input",
                              "output", "charge"});
             for (const StoredEvent& e : events) {
-                table.row({format_rfc3339(e.ended_at), e.id.text(), e.project, e.model,
+                table.row({format_rfc3339(e.ended_at), e.id.text(), e.project,
+                           e.asked_model.empty() ? e.model : e.model + " for " + e.asked_model,
                            std::to_string(e.http_status), e.outcome,
                            std::to_string(e.usage.input_tokens()),
                            std::to_string(e.usage.output_tokens()),

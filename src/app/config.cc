@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/config_routing.h"
 #include "app/fleet.h"
 #include "app/yaml_reader.h"
 #include "base/time_zone.h"
@@ -73,18 +74,7 @@ void read_upstream(YamlReader& in, UpstreamOptions* u) {
     in.text("project", &u->project);
     in.text("ca_file", &u->ca_file);
     in.boolean("inject_usage", &u->inject_usage);
-    in.items("models", [&](const YAML::Node& node, const std::string& path) {
-        UpstreamModel model;
-        if (node.IsScalar()) {
-            model.name = in.expand(node);
-        } else {
-            YamlReader inner(node, path, in.env(), in.problems());
-            inner.text("name", &model.name);
-            inner.text("upstream_name", &model.upstream_name);
-        }
-        if (model.name.empty()) in.problem_at(node, "a model needs a name");
-        u->models.push_back(std::move(model));
-    });
+    read_upstream_routing(in, u);
     // The same checks as at start, so that check-config finds what serve would.
     if (const auto table = RouteTable::build({*u}); !table.ok())
         in.problem("name", table.error().detail);
@@ -164,6 +154,8 @@ void read_all(YamlReader& in, Config* c) {
         !table.ok() && in.problems()->empty()) {
         in.problem("upstreams", table.error().detail);
     }
+    in.section("routing", [&](YamlReader& routing) { read_routing(routing, &c->gateway.routing); });
+    check_routing(in, c->gateway);
     in.section("prices", [&](YamlReader& prices) {
         prices.text("file", &c->prices_file);
         prices.choice("unknown_model", {"refuse", "price_as"},

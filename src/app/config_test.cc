@@ -45,8 +45,37 @@ TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
     EXPECT_EQ(c.gateway.json_body_bytes, defaults.gateway.json_body_bytes);
     EXPECT_EQ(c.gateway.first_byte_timeout_ms, defaults.gateway.first_byte_timeout_ms);
     EXPECT_EQ(c.gateway.drain_after_disconnect_ms, defaults.gateway.drain_after_disconnect_ms);
+    EXPECT_EQ(c.gateway.queue_max_wait_ms, defaults.gateway.queue_max_wait_ms);
+    EXPECT_EQ(c.admission.queue_max, defaults.admission.queue_max);
+    EXPECT_EQ(c.admission.queue_customer_max, defaults.admission.queue_customer_max);
     EXPECT_EQ(c.gateway.attempts_max, defaults.gateway.attempts_max);
     EXPECT_EQ(c.gateway.request_log, defaults.gateway.request_log);
+    const RoutingOptions &r = c.gateway.routing, &d = defaults.gateway.routing;
+    EXPECT_EQ(r.order, d.order);
+    EXPECT_EQ(r.scan, d.scan);
+    EXPECT_EQ(r.wait_max_ms, d.wait_max_ms);
+    EXPECT_EQ(r.waiting_max, d.waiting_max);
+    EXPECT_EQ(r.retries_same_upstream, d.retries_same_upstream);
+    EXPECT_EQ(r.retry.backoff_first_ms, d.retry.backoff_first_ms);
+    EXPECT_EQ(r.retry.backoff_max_ms, d.retry.backoff_max_ms);
+    EXPECT_EQ(r.retry.retry_after_max_ms, d.retry.retry_after_max_ms);
+    EXPECT_DOUBLE_EQ(r.retry_budget_share, d.retry_budget_share);
+    EXPECT_DOUBLE_EQ(r.retry_budget_per_second, d.retry_budget_per_second);
+    EXPECT_DOUBLE_EQ(r.retry_budget_max, d.retry_budget_max);
+    EXPECT_EQ(r.has_breaker, d.has_breaker);
+    EXPECT_EQ(r.breaker, d.breaker);
+    EXPECT_EQ(r.has_ejection, d.has_ejection);
+    EXPECT_EQ(r.ejection, d.ejection);
+    EXPECT_EQ(r.has_health_checks, d.has_health_checks);
+    EXPECT_EQ(r.health, d.health);
+    EXPECT_EQ(r.health_path, d.health_path);
+    EXPECT_EQ(r.hedge.is_enabled, d.hedge.is_enabled);
+    EXPECT_DOUBLE_EQ(r.hedge.quantile, d.hedge.quantile);
+    EXPECT_EQ(r.hedge.delay_min_ms, d.hedge.delay_min_ms);
+    EXPECT_EQ(r.hedge.delay_max_ms, d.hedge.delay_max_ms);
+    EXPECT_DOUBLE_EQ(r.hedge_budget_share, d.hedge_budget_share);
+    EXPECT_EQ(r.regions.size(), d.regions.size());
+    EXPECT_EQ(r.fallbacks.size(), d.fallbacks.size());
     EXPECT_EQ(c.shutdown_timeout_ms, defaults.shutdown_timeout_ms);
     EXPECT_EQ(c.unknown_model, defaults.unknown_model);
     EXPECT_EQ(c.usd_cny_e8, defaults.usd_cny_e8);
@@ -64,6 +93,7 @@ listen: "[::1]:9000"
 workers: 3
 timeouts: {head: 250ms, first_byte: 2h}
 limits: {json_body_bytes: 1MB}
+queue: {max_wait: 90s, max_waiting: 7, max_waiting_per_customer: 0}
 journal: {sync: relaxed, commit_interval: 5ms}
 upstreams:
   - name: main
@@ -80,6 +110,9 @@ billing: {usd_cny_rate: "7.1234", vat_percent: "13"}
     EXPECT_EQ(c.server.head_timeout_ms, 250);
     EXPECT_EQ(c.gateway.first_byte_timeout_ms, 7'200'000);
     EXPECT_EQ(c.gateway.json_body_bytes, 1U << 20);
+    EXPECT_EQ(c.gateway.queue_max_wait_ms, 90'000);
+    EXPECT_EQ(c.admission.queue_max, 7U);
+    EXPECT_EQ(c.admission.queue_customer_max, 0U);
     EXPECT_EQ(c.journal.sync, JournalOptions::Sync::relaxed);
     EXPECT_EQ(c.journal.commit_interval_us, 5000);
     ASSERT_EQ(c.gateway.upstreams.size(), 1U);
@@ -88,6 +121,66 @@ billing: {usd_cny_rate: "7.1234", vat_percent: "13"}
     EXPECT_EQ(c.gateway.upstreams[0].models[1].upstream_name, "gpt-4o-mini");
     EXPECT_EQ(c.usd_cny_e8, 712'340'000);
     EXPECT_EQ(c.vat_ppm, 130'000);
+}
+
+TEST(Config, ReadsAccountsAndRouting) {
+    const ConfigResult result = parse_config(R"(
+upstreams:
+  - name: eu-1
+    region: eu
+    pool: acme
+    weight: 2.5
+    rank: 3
+    zero_retention: {reference: "ZDR-2026/17", since: 2026-01-01}
+    limits: {requests_per_minute: 5000, tokens_per_minute: 2000000, input_tokens_per_minute: 7,
+             output_tokens_per_minute: 8, concurrency: 9, burst: 10s, counting: bucket}
+    models:
+      - {name: gpt-4o, limits: {requests_per_minute: 500}}
+      - gpt-4o-mini
+  - {name: us-1, region: us, models: [gpt-4o-mini]}
+routing:
+  order: regions
+  scan: two_choices
+  wait_max: 12s
+  waiting_max: 7
+  retries: {same_upstream: false, backoff_first: 100ms, budget_percent: 12.5, budget_per_second: 0.5}
+  breaker: {enabled: false, failure_percent: 30}
+  ejection: {enabled: false, pool_percent_max: 40}
+  health: {enabled: true, path: /health, interval: 5s}
+  hedging: {enabled: true, percentile: 90, budget_percent: 2}
+  regions: [{name: eu, expected: 800ms}, {name: us}]
+  fallbacks: {gpt-4o: [gpt-4o-mini]}
+)",
+                                             no_environment);
+    ASSERT_TRUE(result.ok()) << result.report("t");
+    const UpstreamOptions& eu = result.config.gateway.upstreams[0];
+    EXPECT_EQ(eu.pool, "acme");
+    EXPECT_DOUBLE_EQ(eu.weight, 2.5);
+    EXPECT_EQ(eu.rank, 3U);
+    ASSERT_TRUE(eu.zero_retention);
+    EXPECT_EQ(eu.zero_retention->reference, "ZDR-2026/17");
+    EXPECT_EQ(eu.zero_retention->since, "2026-01-01");
+    EXPECT_EQ(eu.limits, (UpstreamLimits{5000, 2000000, 7, 8, 9, 10'000, PacerCounting::bucket}));
+    EXPECT_EQ(eu.models[0].limits.requests_per_minute, 500);
+    EXPECT_FALSE(result.config.gateway.upstreams[1].zero_retention);
+    const RoutingOptions& r = result.config.gateway.routing;
+    EXPECT_EQ(r.order, RoutingOrder::regions);
+    EXPECT_EQ(r.scan, RouteScan::two_choices);
+    EXPECT_EQ(r.wait_max_ms, 12'000);
+    EXPECT_EQ(r.waiting_max, 7);
+    EXPECT_FALSE(r.retries_same_upstream || r.has_breaker || r.has_ejection);
+    EXPECT_EQ(r.retry.backoff_first_ms, 100);
+    EXPECT_DOUBLE_EQ(r.retry_budget_share, 0.125);
+    EXPECT_DOUBLE_EQ(r.retry_budget_per_second, 0.5);
+    EXPECT_DOUBLE_EQ(r.breaker.failure_share, 0.3);
+    EXPECT_DOUBLE_EQ(r.ejection.ejected_share_max, 0.4);
+    EXPECT_TRUE(r.has_health_checks && r.hedge.is_enabled);
+    EXPECT_EQ(r.health_path, "/health");
+    EXPECT_DOUBLE_EQ(r.hedge.quantile, 0.9);
+    EXPECT_EQ(r.regions, (std::vector<RegionPrior>{{"eu", 800}, {"us", 0}}));
+    ASSERT_EQ(r.fallbacks.size(), 1U);
+    EXPECT_EQ(r.fallbacks[0].model, "gpt-4o");
+    EXPECT_EQ(r.fallbacks[0].instead, std::vector<std::string>{"gpt-4o-mini"});
 }
 
 struct BadCase {
@@ -119,6 +212,26 @@ TEST(Config, ProblemsSayWhereWhatAndWhatToDo) {
         {"billing:\n  time_zone: Mars/Olympus", 2, "not known"},
         {"prices:\n  unknown_model: price_as", 2, "'prices.price_as' must name"},
         {"listen: 127.0.0.1:1\nlisten: 127.0.0.1:2", 2, "a second time"},
+        {"upstreams:\n  - name: a\n    models: ['*']\n    limits: {requests_per_minute: 0}", 4,
+         "from 1 to"},
+        {"upstreams:\n  - name: a\n    models: ['*']\n    zero_retention: {since: 2026-01-01}", 4,
+         "needs both"},
+        {"upstreams:\n  - name: a\n    models: ['*']\n    zero_retention:\n      reference: x\n"
+         "      since: tomorrow",
+         6, "write it as 2026-01-01"},
+        {"upstreams:\n  - name: a\n    models:\n      - {name: '*', limits: {concurrency: 1}}", 4,
+         "one limit for many models"},
+        {"routing:\n  order: fastest", 2, "one of: ordered, regions, latency"},
+        {"routing:\n  wait_max: 30", 2, "write 250ms"},
+        {"routing:\n  breaker:\n    failure_percent: 101", 3, "from 1 to 100"},
+        {"routing:\n  breaker:\n    open_max: 1s", 3, "less than its open_first"},
+        {"routing:\n  health:\n    path: models", 3, "write what follows the base URL"},
+        {"routing:\n  regions:\n    - {expected: 1s}", 3, "a region needs a name"},
+        {"routing:\n  fallbacks: [a]", 2, "must be a mapping of names"},
+        {"routing:\n  fallbacks:\n    gpt-4o: gpt-4o-mini", 3, "must be a list of models"},
+        {"routing:\n  fallbacks:\n    gpt-4o:\n      - gpt-4o", 4, "name of another model"},
+        {"upstreams:\n  - {name: a, models: [gpt-4o]}\nrouting:\n  fallbacks: {gpt-4o: [mini]}", 4,
+         "no upstream serves 'mini'"},
         {"log: [1, 2]", 1, "must be a mapping"},
         {"a: b: c", 1, "not valid YAML"},
     };

@@ -131,6 +131,11 @@ Status Server::start_workers() {
     options.default_time_zone = config_.default_time_zone;
     options.terms = {.usd_cny_e8 = config_.usd_cny_e8, .vat_ppm = config_.vat_ppm};
 
+    options.upstreams = [this](std::int64_t now_ns) {
+        const auto upstreams = shared_.upstreams.current();
+        return upstreams ? upstreams->status(now_ns) : std::vector<UpstreamStatus>{};
+    };
+
     // A change made through the API holds when its answer is sent.
     options.on_directory_changed = [this](SqlConnection& store) -> Status {
         TG_TRY(const bool changed, directory_.refresh(store));
@@ -152,6 +157,10 @@ Status Server::start_workers() {
     parts.api = api_.get();
     parts.blocking = blocking_.get();
     parts.metrics = &registry_;
+    parts.before_metrics = [this] {
+        if (const auto upstreams = shared_.upstreams.current())
+            upstreams->refresh_gauges(shared_.clock->monotonic_ns());
+    };
     parts.refresh = [this] { refresh_now(); };
     parts.not_ready = [this] {
         if (shared_.is_draining.load()) return std::string("shutting down");

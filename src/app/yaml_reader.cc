@@ -304,6 +304,22 @@ void YamlReader::items(const char* key,
     }
 }
 
+void YamlReader::entries(const char* key,
+                         const std::function<void(const std::string&, const YAML::Node&)>& read) {
+    YAML::Node node;
+    if (!find(key, &node)) return;
+    if (!node.IsMap()) {
+        problem_at(node, "'" + path_ + key + "' must be a mapping of names");
+        return;
+    }
+    for (const auto& entry : node) {
+        if (entry.first.IsScalar())
+            read(entry.first.Scalar(), entry.second);
+        else
+            problem_at(entry.first, "'" + path_ + key + "': a name must be a single value");
+    }
+}
+
 void YamlReader::list(const char* key, const std::function<void(YamlReader&)>& read) {
     items(key, [&](const YAML::Node& node, const std::string& path) {
         YamlReader inner(node, path, env_, problems_);

@@ -43,6 +43,9 @@ class YamlReader {
     /// Each element of a list that may be text or a mapping.
     void items(const char* key,
                const std::function<void(const YAML::Node&, const std::string& path)>& read);
+    /// Each entry of a mapping whose keys are names of the user's.
+    void entries(const char* key,
+                 const std::function<void(const std::string& name, const YAML::Node&)>& read);
 
     bool has(const char* key) const;
     void problem(const char* key, std::string text);

@@ -1,6 +1,24 @@
 #include "base/utf8.h"
 
+#include <cstdint>
+#include <cstring>
+
 namespace tg {
+namespace {
+
+/// How many bytes at the front of `text`, in eights, are ASCII without NUL.
+std::size_t plain_prefix(std::string_view text) {
+    std::size_t i = 0;
+    for (; i + 8 <= text.size(); i += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + i, 8);
+        // The high bit of a byte is set by a non-ASCII byte, or by the borrow when it is zero.
+        if (((word | (word - 0x0101010101010101U)) & 0x8080808080808080U) != 0) break;
+    }
+    return i;
+}
+
+}  // namespace
 
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -22,6 +40,7 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 bool is_storable_text(std::string_view text) {
+    text.remove_prefix(plain_prefix(text));
     while (!text.empty()) {
         const std::size_t length = text[0] == '\0' ? 0 : utf8_length(text);
         if (length == 0) return false;

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
+#include "base/hash.h"
 #include "billing/internal/usage_text.h"
 
 namespace tg {
 namespace {
-
-/// More spellings than this of texts that cannot be stored are not worth remembering.
-constexpr std::size_t kRawMax = 100'000;
 
 std::array<std::string_view, 5> texts_of(const UsageEvent& event) {
     return {event.model, event.upstream_model, event.deployment, event.provider, event.region};
@@ -21,12 +20,30 @@ void append_text(std::string_view text, std::string* out) {
     out->append(text);
 }
 
+/// The same of all of an event's texts, in a buffer without allocations.
+class RawTexts {
+  public:
+    explicit RawTexts(const UsageEvent& event) {
+        for (const std::string_view text : texts_of(event)) {
+            const std::size_t size = std::min(text.size(), kEventTextMax);
+            bytes_[size_++] = static_cast<char>(size);
+            if (size > 0) std::memcpy(bytes_.data() + size_, text.data(), size);
+            size_ += size;
+        }
+    }
+    std::string_view view() const { return {bytes_.data(), size_}; }
+
+  private:
+    // The bytes stay uninitialised: zeroing them would cost more than filling them.
+    std::array<char, 5 * (1 + kEventTextMax)> bytes_;
+    std::size_t size_ = 0;
+};
+
 }  // namespace
 
 Status DimensionTable::load(SqlConnection& store) {
-    by_raw_.clear();
+    slots_.assign(kSlots, {});
     by_stored_.clear();
-    last_id_ = 0;
     next_ = 1;
     return store.query(
         "SELECT id, model, upstream_model, deployment, provider, region FROM usage_dimensions", {},
@@ -41,22 +58,18 @@ Status DimensionTable::load(SqlConnection& store) {
 }
 
 std::uint32_t DimensionTable::find(const UsageEvent& event) {
-    raw_.clear();
-    for (const std::string_view text : texts_of(event)) append_text(text, &raw_);
-    if (last_id_ != 0 && raw_ == last_raw_) return last_id_;
-    auto found = by_raw_.find(raw_);
-    if (found == by_raw_.end()) {
-        stored_.clear();
-        for (const std::string_view text : texts_of(event))
-            append_text(storable(text, &scratch_), &stored_);
-        const auto known = by_stored_.find(stored_);
-        if (known == by_stored_.end()) return 0;
-        if (by_raw_.size() >= kRawMax) by_raw_.clear();
-        found = by_raw_.emplace(raw_, known->second).first;
-    }
-    last_raw_ = raw_;
-    last_id_ = found->second;
-    return last_id_;
+    const RawTexts texts(event);
+    const std::string_view raw = texts.view();
+    Slot& slot = slots_[hash64(raw) % kSlots];
+    if (slot.id != 0 && slot.raw == raw) return slot.id;
+    stored_.clear();
+    for (const std::string_view text : texts_of(event))
+        append_text(storable(text, &scratch_), &stored_);
+    const auto known = by_stored_.find(stored_);
+    if (known == by_stored_.end()) return 0;
+    slot.raw = raw;
+    slot.id = known->second;
+    return slot.id;
 }
 
 Result<std::uint32_t> DimensionTable::add(SqlConnection& store, const UsageEvent& event) {

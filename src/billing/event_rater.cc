@@ -76,10 +76,9 @@ Result<const Rated*> EventRater::rate(const UsageEvent& event) {
     const Result<Catalogue::Found> found =
         book->find(event.model, event.provider, event.started_at);
     if (found.ok()) {
-        const Result<RatedEvent> rated =
-            tg::rate(event.usage, *found->price, event.tier, event.region);
-        if (rated.ok() && rated->total <= kChargeMax) {
-            rated_.event = *rated;
+        const Status rated =
+            tg::rate(event.usage, *found->price, event.tier, event.region, &rated_.event);
+        if (rated.ok() && rated_.event.total <= kChargeMax) {
             if (found->is_fallback) rated_.flags |= kEventFallbackPrice;
             return &rated_;
         }

@@ -9,6 +9,8 @@
 namespace tg {
 namespace {
 
+constexpr std::size_t kCacheLineBytes = 64;
+
 /// Keeps the highest kRecentCalls of `sequences` when there are many more.
 void trim(std::vector<std::int64_t>& sequences) {
     if (sequences.size() <= kRecentCalls) return;
@@ -62,13 +64,13 @@ Totals& Totals::operator-=(const Totals& other) {
 }
 
 void JournalSums::add_line(Bucket& bucket, Meter meter, std::int64_t price, std::int64_t quantity) {
-    for (auto& [key, sum] : bucket.lines) {
-        if (key.first == meter && key.second == price) {
-            sum += quantity;
+    for (Line& line : bucket.lines) {
+        if (line.meter == meter && line.price_nano == price) {
+            line.quantity += quantity;
             return;
         }
     }
-    bucket.lines.push_back({{meter, price}, quantity});
+    bucket.lines.push_back({.meter = meter, .price_nano = price, .quantity = quantity});
 }
 
 void JournalSums::add_version(Bucket& bucket, std::uint32_t version) {
@@ -76,23 +78,32 @@ void JournalSums::add_version(Bucket& bucket, std::uint32_t version) {
         bucket.versions.push_back(version);
 }
 
-void JournalSums::add(const UsageEvent& event, const Rated& rated, std::int64_t sequence,
-                      std::uint32_t dimension, std::int32_t day) {
-    const std::uint32_t customer = event.payer.customer.get();
-    Bucket& bucket = buckets_[{customer, day, event.payer.project.get(), event.payer.key.get(),
-                               dimension, event.tier, rated.event.currency}];
+const JournalSums::Place& JournalSums::locate(const DailyKey& key) {
+    Place& out = places_[place_number(key.key, key.dimension, key.day)];
+    if (out.bucket == nullptr || out.key != key)
+        out = {key, &buckets_[key], &recent_[key.customer]};
+    const auto* bytes = reinterpret_cast<const char*>(out.bucket);
+    for (std::size_t at = 0; at < sizeof(Bucket); at += kCacheLineBytes)
+        __builtin_prefetch(bytes + at, 1);
+    return out;
+}
+
+void JournalSums::add(const Place& place, const UsageEvent& event, const Rated& rated,
+                      std::int64_t sequence) {
+    Bucket& bucket = *place.bucket;
+    __builtin_prefetch(bucket.lines.data(), 1);
     const Totals totals = totals_of(event, rated);
     bucket.all += totals;
     if (!event.end_user.empty()) {
         user_ = storable(event.end_user, &scratch_);
-        bucket.end_users[user_] += totals;
+        bucket.end_users[user_].totals += totals;
     }
     for (int i = 0; i < rated.event.line_count; ++i) {
         const RatedLine& line = rated.event.lines[static_cast<std::size_t>(i)];
         add_line(bucket, line.meter, line.price.nano, line.quantity);
     }
     add_version(bucket, event.price_version.get());
-    std::vector<std::int64_t>& recent = recent_[customer];
+    std::vector<std::int64_t>& recent = *place.recent;
     recent.push_back(sequence);
     if (recent.size() >= 16 * kRecentCalls) trim(recent);
 }
@@ -101,9 +112,10 @@ void JournalSums::merge(const JournalSums& other) {
     for (const auto& [key, theirs] : other.buckets_) {
         Bucket& ours = buckets_[key];
         ours.all += theirs.all;
-        for (const auto& [user, totals] : theirs.end_users) ours.end_users[user] += totals;
-        for (const auto& [line, quantity] : theirs.lines)
-            add_line(ours, line.first, line.second, quantity);
+        for (const auto& [user, sums] : theirs.end_users)
+            ours.end_users[user].totals += sums.totals;
+        for (const Line& line : theirs.lines)
+            add_line(ours, line.meter, line.price_nano, line.quantity);
         for (const std::uint32_t version : theirs.versions) add_version(ours, version);
     }
     for (const auto& [customer, sequences] : other.recent_) {

@@ -182,7 +182,13 @@ Status write_versions(SqlConnection& store, const std::set<UsageSums::Version>& 
 
 }  // namespace
 
-Status prepare_sums(SqlConnection& store) {
+Status prepare_settling(SqlConnection& store) {
+    // The journal is the truth, and the position is committed with what it stands for: when a crash
+    // of the server's machine loses the last commits, it loses whole batches from the end, and they
+    // are settled again. What is committed after them, such as a bill, is durable only with them
+    // (one log, written in order). docs/decisions/0007-settling-speed.md.
+    if (store.dialect() == Dialect::postgres)
+        TG_CHECK_OK(store.execute_script("SET synchronous_commit = off"));
     const std::string_view empties =
         store.dialect() == Dialect::postgres ? ") ON COMMIT DELETE ROWS" : ")";
     for (const Rollup& rollup : kRollups) {

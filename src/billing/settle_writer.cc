@@ -16,7 +16,8 @@ constexpr std::string_view kEventColumns[] = {
     "flags:i4",         "attempts:i4",    "first_byte_ms:i",
     "price_version:i4", "currency:i2",    "charge_nano:i",
     "charge_femto:i",   "input_tokens:i", "output_tokens:i",
-    "usage:t",          "end_user:t",     "upstream_request_id:t"};
+    "usage:t",          "end_user:t",     "upstream_request_id:t",
+    "asked_model:t"};
 
 std::int64_t as_integer(Lsn lsn) {
     return static_cast<std::int64_t>(lsn.value);
@@ -50,6 +51,12 @@ Status claim_position(SqlConnection& store, const SettlePosition& expected) {
                 "another process has settled the same journal into this store: it is at event " +
                     std::to_string(found.next_sequence) + ", this one at event " +
                     std::to_string(expected.next_sequence) + "; stop one of them");
+}
+
+Status write_position(SqlConnection& store, const SettlePosition& position) {
+    return as_status(
+        store.execute("UPDATE settle_position SET lsn = ?, next_sequence = ? WHERE id = 1",
+                      {as_integer(position.lsn), position.next_sequence}));
 }
 
 Status EventWriter::open(SqlConnection& store) {
@@ -94,26 +101,8 @@ Status EventWriter::write(const EventRow& row, const UsageEvent& event, const Ra
     insert_->text(usage_);
     insert_->text(storable(event.end_user, &end_user_));
     insert_->text(storable(event.upstream_request_id, &request_id_));
+    insert_->text(storable(event.asked_model, &asked_model_));
     return insert_->end_row();
-}
-
-Status write_recent(SqlConnection& store,
-                    const std::map<std::uint32_t, std::vector<std::int64_t>>& recent) {
-    for (const auto& [customer, sequences] : recent) {
-        const std::size_t first =
-            sequences.size() > kRecentCalls ? sequences.size() - kRecentCalls : 0;
-        for (std::size_t i = first; i < sequences.size(); ++i) {
-            TG_CHECK_OK(as_status(
-                store.execute("INSERT INTO recent_calls (customer_id, sequence) VALUES (?, ?)",
-                              {std::int64_t{customer}, sequences[i]})));
-        }
-        TG_CHECK_OK(as_status(store.execute(
-            "DELETE FROM recent_calls WHERE customer_id = ? AND sequence < (SELECT MIN(sequence) "
-            "FROM (SELECT sequence FROM recent_calls WHERE customer_id = ? ORDER BY sequence DESC "
-            "LIMIT ?) AS newest)",
-            {std::int64_t{customer}, std::int64_t{customer}, std::int64_t{kRecentCalls}})));
-    }
-    return {};
 }
 
 Result<Chunk> last_chunk(SqlConnection& store) {
@@ -155,9 +144,6 @@ Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& 
         "first_started_ms = excluded.first_started_ms, last_started_ms = excluded.last_started_ms",
         {chunk.first_sequence, chunk.last_sequence, as_integer(chunk.from), as_integer(chunk.to),
          chunk.first_started_ms, chunk.last_started_ms})));
-    TG_CHECK_OK(as_status(
-        store.execute("UPDATE settle_position SET lsn = ?, next_sequence = ? WHERE id = 1",
-                      {as_integer(chunk.to), chunk.last_sequence + 1})));
     return chunk;
 }
 

@@ -1,7 +1,6 @@
 #include "billing/settler.h"
 
 #include <condition_variable>
-#include <map>
 #include <mutex>
 #include <thread>
 
@@ -20,6 +19,15 @@ constexpr std::int64_t kFollowTimeoutUs = 200'000;
 constexpr std::int64_t kRetryFirstMs = 100, kRetryMaxMs = 10'000;
 /// Records without an event (reservations) also take time to read: a batch ends after so many.
 constexpr std::size_t kRecordsPerEvent = 4;
+constexpr std::size_t kSqliteBatchEvents = 50'000, kPostgresBatchEvents = 100'000;
+
+/// The chunk that follows `chunk`, still empty.
+Chunk after(const Chunk& chunk) {
+    return {.first_sequence = chunk.last_sequence + 1,
+            .last_sequence = chunk.last_sequence,
+            .from = chunk.to,
+            .to = chunk.to};
+}
 
 }  // namespace
 
@@ -32,9 +40,10 @@ struct Settler::Impl {
 
     /// What a batch has read so far; `stop` is why it ended early.
     struct Batch {
-        Chunk chunk;
+        std::vector<Chunk> full;  ///< chunks that it filled
+        Chunk chunk;              ///< the one it is at
+        std::size_t events = 0, records = 0;
         std::uint64_t unpriced = 0;
-        std::size_t records = 0;
         Status stop;
     };
 
@@ -44,6 +53,15 @@ struct Settler::Impl {
     Status write_batch(Lsn limit, JournalRecord* first, Batch* batch);
     Status write_events(Lsn limit, JournalRecord* record, Batch* batch);
     Status write_event(const UsageEvent& event, const Rated& rated, Batch* batch);
+    /// The batch's chunk, with what the store has of it.
+    bool is_chunk_full(const Batch& batch) const {
+        const std::int64_t stored =
+            batch.full.empty() && chunk.events() < kChunkEvents ? chunk.events() : 0;
+        return stored + batch.chunk.events() >= kChunkEvents;
+    }
+    /// Joins the batch's chunks to those of the store; returns the last one.
+    Result<Chunk> write_chunks(const Batch& batch);
+    std::size_t batch_events_max() const;
     void note(const Batch& batch);
     void follow();
     /// Until the time is over or stop() is called.
@@ -58,7 +76,7 @@ struct Settler::Impl {
     std::unique_ptr<JournalReader> reader;
     EventWriter writer;
     UsageSums sums;
-    std::map<std::uint32_t, std::vector<std::int64_t>> recent;
+    RecentSequences recent;
     SettlePosition position;
     Chunk chunk;
 
@@ -78,7 +96,7 @@ Settler::~Settler() {
 Status Settler::Impl::connect() {
     if (store) return {};
     TG_TRY(std::unique_ptr<SqlConnection> opened, options.open(options.store_url));
-    TG_CHECK_OK(prepare_sums(*opened));
+    TG_CHECK_OK(prepare_settling(*opened));
     TG_TRY(position, read_position(*opened));
     TG_TRY(chunk, last_chunk(*opened));
     TG_CHECK_OK(dimensions.load(*opened));
@@ -88,6 +106,11 @@ Status Settler::Impl::connect() {
     const std::lock_guard lock(mutex);
     stats.position = position.lsn;
     return {};
+}
+
+std::size_t Settler::Impl::batch_events_max() const {
+    if (options.batch_events_max != 0) return options.batch_events_max;
+    return store->dialect() == Dialect::sqlite ? kSqliteBatchEvents : kPostgresBatchEvents;
 }
 
 /// What is kept in memory about the store holds only while all goes well: it is read again.
@@ -115,6 +138,7 @@ Status Settler::Impl::write_event(const UsageEvent& event, const Rated& rated, B
     sums.add(event, rated, row.dimension, row.day);
     recent[customer.get()].push_back(row.sequence);
     if (!rated.is_priced) ++batch->unpriced;
+    ++batch->events;
     Chunk& written = batch->chunk;
     const std::int64_t started_ms = event.id.time_ms();
     written.first_started_ms =
@@ -127,7 +151,7 @@ Status Settler::Impl::write_event(const UsageEvent& event, const Rated& rated, B
 /// From `record`, which has been read, to the end of the batch. What ends it before its size, such
 /// as damage in the journal, is in `batch->stop`, so that the events before it are kept.
 Status Settler::Impl::write_events(Lsn limit, JournalRecord* record, Batch* batch) {
-    const auto size = static_cast<std::int64_t>(options.batch_events_max);
+    const std::size_t size = batch_events_max();
     for (;;) {
         if (record->kind == RecordKind::settled) {
             const Result<const Rated*> rated = rater.rate(record->event);
@@ -139,15 +163,24 @@ Status Settler::Impl::write_events(Lsn limit, JournalRecord* record, Batch* batc
         }
         batch->chunk.to = record->end;
         ++batch->records;
-        if (batch->chunk.events() >= size ||
-            batch->records >= options.batch_events_max * kRecordsPerEvent) {
-            break;
+        if (batch->events >= size || batch->records >= size * kRecordsPerEvent) break;
+        if (is_chunk_full(*batch)) {
+            batch->full.push_back(batch->chunk);
+            batch->chunk = after(batch->chunk);
         }
         const Result<bool> has_record = reader->next(record, limit);
         if (!has_record.ok()) batch->stop = fail(has_record.error());
         if (!has_record.ok() || !*has_record) break;
     }
     return writer.finish();
+}
+
+Result<Chunk> Settler::Impl::write_chunks(const Batch& batch) {
+    Chunk joined = chunk;
+    for (const Chunk& full : batch.full) {
+        TG_TRY(joined, write_chunk(*store, joined, full));
+    }
+    return write_chunk(*store, joined, batch.chunk);
 }
 
 Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch) {
@@ -158,16 +191,16 @@ Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch)
     recent.clear();
     TG_CHECK_OK(write_events(limit, first, batch));
     if (batch->records == 0) return {};
-    Chunk joined = chunk;
-    if (batch->chunk.events() > 0) {
+    if (batch->events > 0) {
         TG_CHECK_OK(write_sums(*store, sums));
         TG_CHECK_OK(write_recent(*store, recent));
         TG_CHECK_OK(zones.record(*store));
     }
-    TG_TRY(joined, write_chunk(*store, chunk, batch->chunk));
+    TG_TRY(const Chunk joined, write_chunks(*batch));
+    TG_CHECK_OK(write_position(*store, {joined.to, joined.last_sequence + 1}));
     TG_CHECK_OK(transaction.commit());
     chunk = joined;
-    position = {batch->chunk.to, batch->chunk.last_sequence + 1};
+    position = {joined.to, joined.last_sequence + 1};
     return {};
 }
 
@@ -196,8 +229,8 @@ Result<Settler::Impl::Batch> Settler::Impl::settle_batch(Lsn limit) {
 void Settler::Impl::note(const Batch& batch) {
     const std::lock_guard lock(mutex);
     stats.position = position.lsn;
-    stats.events += static_cast<std::uint64_t>(batch.chunk.events());
-    stats.batches += batch.chunk.events() > 0 ? 1 : 0;
+    stats.events += batch.events;
+    stats.batches += batch.events > 0 ? 1 : 0;
     stats.unpriced += batch.unpriced;
     stats.last_error.clear();
 }
@@ -206,7 +239,7 @@ Result<std::int64_t> Settler::settle_until(Lsn limit) {
     std::int64_t total = 0;
     for (;;) {
         TG_TRY(const Impl::Batch batch, impl_->settle_batch(limit));
-        total += batch.chunk.events();
+        total += static_cast<std::int64_t>(batch.events);
         if (batch.records == 0) return total;
     }
 }
@@ -231,8 +264,7 @@ void Settler::Impl::follow() {
         if (settled.ok()) {
             retry_ms = kRetryFirstMs;
             if (is_last && settled->records == 0) return;
-            const bool is_full =
-                settled->chunk.events() >= static_cast<std::int64_t>(options.batch_events_max);
+            const bool is_full = settled->events >= batch_events_max();
             if (!is_last && !is_full && settled->records > 0) {
                 const std::int64_t took_ms = (clock.monotonic_ns() - started_ns) / 1'000'000;
                 pause(std::chrono::milliseconds(options.batch_interval_ms - took_ms));

@@ -15,7 +15,10 @@ struct SettlerOptions {
     std::string journal_directory;
     std::string store_url;
     std::string default_time_zone = "Asia/Shanghai";
-    std::size_t batch_events_max = 20'000;
+    /// Most events of one transaction. 0: what suits the store, which is 50,000 for SQLite, where
+    /// other writers wait meanwhile, and 100,000 for PostgreSQL, where a batch costs as many
+    /// roll-up rows whatever its size.
+    std::size_t batch_events_max = 0;
     /// Shortest time from one batch of the thread to the next, unless a batch was full: the
     /// roll-ups of few events cost almost what those of many do.
     std::int64_t batch_interval_ms = 300;
@@ -30,7 +33,9 @@ struct SettlerOptions {
 
 struct SettlerStats {
     std::uint64_t events = 0, batches = 0, unpriced = 0;
-    Lsn position;            ///< everything before it is in the store
+    /// Everything before it is in the store. Only the store's own position says what a crash of its
+    /// machine leaves (docs/decisions/0007-settling-speed.md).
+    Lsn position;
     std::string last_error;  ///< empty when the last batch went well
 };
 

@@ -134,13 +134,33 @@ TEST_P(SettlerTest, chunks_follow_each_other_without_gaps) {
     ASSERT_EQ(*settler.settle_until(kNoLimit), 30'000);
     t.append_abandoned();
     ASSERT_EQ(*settler.settle_until(kNoLimit), 0);
-    // Three batches fill the first chunk; the fourth begins the second.
+    // The third batch fills the first chunk and begins the second.
     EXPECT_EQ(t.rows("SELECT first_sequence, last_sequence FROM usage_chunks ORDER BY 1", 2),
-              "1|27000\n27001|30000\n");
+              "1|20000\n20001|30000\n");
     EXPECT_EQ(t.store().integer("SELECT count(*) FROM usage_chunks a JOIN usage_chunks b ON "
                                 "b.from_lsn = a.to_lsn AND b.first_sequence = a.last_sequence + 1"),
               1);
     EXPECT_EQ(t.store().integer("SELECT MAX(to_lsn) FROM usage_chunks"),
+              static_cast<std::int64_t>(t.end.value));
+}
+
+TEST_P(SettlerTest, a_batch_may_fill_several_chunks) {
+    TestBooks t(GetParam());
+    SettlerOptions options = t.settler_options();
+    options.batch_events_max = 45'000;
+    Settler settler(options);
+    const UsageEvent event = t.event();
+    for (int i = 0; i < 50'000; ++i) t.append(event);
+    ASSERT_EQ(*settler.settle_until(kNoLimit), 50'000);
+    EXPECT_EQ(settler.stats().batches, 2U);
+    EXPECT_EQ(t.rows("SELECT first_sequence, last_sequence FROM usage_chunks ORDER BY 1", 2),
+              "1|20000\n20001|40000\n40001|50000\n");
+    EXPECT_EQ(t.store().integer("SELECT count(*) FROM usage_chunks a JOIN usage_chunks b ON "
+                                "b.from_lsn = a.to_lsn AND b.first_sequence = a.last_sequence + 1"),
+              2);
+    EXPECT_EQ(t.store().integer("SELECT MAX(to_lsn) FROM usage_chunks"),
+              static_cast<std::int64_t>(t.end.value));
+    EXPECT_EQ(t.store().integer("SELECT lsn FROM settle_position"),
               static_cast<std::int64_t>(t.end.value));
 }
 
@@ -180,6 +200,12 @@ class FragileConnection final : public SqlConnection {
         Opened real = guard<Opened>([&] { return real_->bulk_insert(table, columns); });
         if (!real.ok()) return real;
         return std::unique_ptr<BulkInsert>(std::make_unique<Bulk>(this, std::move(*real)));
+    }
+
+    Status bulk_read(std::string_view table, std::span<const std::string_view> columns,
+                     std::int64_t first, std::int64_t last,
+                     const std::function<bool(const BulkRow&)>& row) override {
+        return guard<Status>([&] { return real_->bulk_read(table, columns, first, last, row); });
     }
 
   private:
@@ -471,11 +497,16 @@ TEST_P(SettlerTest, texts_of_any_bytes_stop_nothing) {
                                     long_text};
     int count = 0;
     for (const std::string_view text : odd) {
-        for (int field = 0; field < 7; ++field) {
+        for (int field = 0; field < 8; ++field) {
             UsageEvent event = t.event();
-            std::string_view* const fields[] = {
-                &event.model,  &event.upstream_model, &event.deployment,         &event.provider,
-                &event.region, &event.end_user,       &event.upstream_request_id};
+            std::string_view* const fields[] = {&event.model,
+                                                &event.upstream_model,
+                                                &event.deployment,
+                                                &event.provider,
+                                                &event.region,
+                                                &event.end_user,
+                                                &event.upstream_request_id,
+                                                &event.asked_model};
             *fields[field] = text;
             t.append(event);
             ++count;
@@ -576,6 +607,27 @@ TEST_P(SettlerTest, keeps_the_newest_hundred_calls_of_each_customer) {
         EXPECT_FALSE(recent_events(t.connection(), few.customer, 0).ok());
         EXPECT_FALSE(recent_events(t.connection(), few.customer, 101).ok());
     }
+}
+
+TEST_P(SettlerTest, keeps_the_newest_calls_of_more_customers_than_one_statement_names) {
+    TestBooks t(GetParam());
+    constexpr int kCustomers = 1'200;
+    UsageEvent event = t.event();
+    for (int i = 0; i < 2 * kCustomers; ++i) {
+        event.payer.customer = CustomerId(static_cast<std::uint32_t>(1'000 + i % kCustomers));
+        t.append(event);
+    }
+    ASSERT_EQ(t.settle(), 2 * kCustomers);
+    for (const std::uint32_t busy : {1'000U, 2'199U}) {
+        event.payer.customer = CustomerId(busy);
+        for (int i = 0; i < 99; ++i) t.append(event);
+    }
+    ASSERT_EQ(t.settle(), 198);
+    EXPECT_EQ(t.rows("SELECT customer_id, count(*), min(sequence) FROM recent_calls WHERE "
+                     "customer_id IN (1000, 1001, 2199) GROUP BY customer_id ORDER BY customer_id",
+                     3),
+              "1000|100|1201\n1001|2|2\n2199|100|2400\n");
+    EXPECT_EQ(t.store().integer("SELECT count(*) FROM recent_calls"), 2 * kCustomers + 196);
 }
 
 TEST_P(SettlerTest, finds_every_call_by_its_id) {

@@ -35,7 +35,7 @@ constexpr std::string_view kEventSelect =
     "e.tier, e.source, e.outcome, e.http_status, e.flags, e.attempts, e.first_byte_ms, "
     "e.price_version, e.currency, e.charge_nano, "
     "e.charge_femto, e.usage, e.end_user, e.upstream_request_id, d.model, d.upstream_model, "
-    "d.deployment, d.provider, d.region FROM "
+    "d.deployment, d.provider, d.region, e.asked_model FROM "
     "usage_events e JOIN usage_dimensions d ON d.id = e.dimension_id LEFT JOIN customers c ON c.id "
     "= e.customer_id LEFT JOIN projects p "
     "ON p.id = e.project_id LEFT JOIN api_keys k ON k.id = e.key_id ";
@@ -82,6 +82,7 @@ Result<StoredEvent> to_event(const SqlRow& r) {
     e.deployment = text(27);
     e.provider = text(28);
     e.region = text(29);
+    e.asked_model = text(30);
     return e;
 }
 

@@ -57,6 +57,7 @@ struct StoredEvent {
     UtcMicros started_at, ended_at;
     std::string endpoint, model, upstream_model, deployment, provider, region, end_user,
         upstream_request_id, tier, source, outcome;
+    std::string asked_model;  ///< when another model served: what was asked for; else empty
     int http_status = 0, attempts = 1, flags = 0;
     std::uint32_t first_byte_ms = 0;
     PriceVersionId price_version;

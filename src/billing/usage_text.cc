@@ -1,20 +1,34 @@
 #include "billing/internal/usage_text.h"
 
+#include <array>
 #include <charconv>
 
 #include "base/utf8.h"
 
 namespace tg {
+namespace {
+
+/// ",cache_read:" of each meter.
+const std::array<std::string, kMeterCount>& item_heads() {
+    static const auto kHeads = [] {
+        std::array<std::string, kMeterCount> out;
+        for (std::size_t i = 0; i < out.size(); ++i)
+            out[i] = "," + std::string(name(static_cast<Meter>(i))) + ":";
+        return out;
+    }();
+    return kHeads;
+}
+
+}  // namespace
 
 void write_usage_text(const Usage& usage, std::string* out) {
+    const auto& heads = item_heads();
     out->clear();
     char number[24];
-    for (int i = 0; i < kMeterCount; ++i) {
-        const auto meter = static_cast<Meter>(i);
-        if (usage[meter] == 0) continue;
-        if (!out->empty()) out->push_back(',');
-        out->append(name(meter)).push_back(':');
-        out->append(number, std::to_chars(number, number + sizeof number, usage[meter]).ptr);
+    for (std::size_t i = 0; i < usage.quantity.size(); ++i) {
+        if (usage.quantity[i] == 0) continue;
+        out->append(heads[i], out->empty() ? 1 : 0);
+        out->append(number, std::to_chars(number, number + sizeof number, usage.quantity[i]).ptr);
     }
 }
 

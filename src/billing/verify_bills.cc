@@ -80,11 +80,11 @@ std::map<CustomerMonth, SlowBill> collect(const JournalSums& sums, const Names& 
         bill.projects[project.code].counts += bucket.all;
         bill.charge[static_cast<std::size_t>(key.currency)] += bucket.all.charge;
         bill.versions.insert(bucket.versions.begin(), bucket.versions.end());
-        for (const auto& [line, quantity] : bucket.lines) {
-            if (line.second < 0) continue;
+        for (const JournalSums::Line& line : bucket.lines) {
+            if (line.price_nano < 0) continue;
             bill.quantities[{project.code, project.department, project.environment, texts.model,
-                             texts.provider, key.tier, line.first, key.currency, line.second}] +=
-                quantity;
+                             texts.provider, key.tier, line.meter, key.currency,
+                             line.price_nano}] += line.quantity;
         }
         bill.versions.erase(0);
     }

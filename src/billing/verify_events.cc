@@ -10,20 +10,22 @@
 namespace tg {
 namespace {
 
-constexpr std::array<std::string_view, 24> kIntegers = {
-    "sequence",      "id_high",    "id_low",      "customer_id",  "project_id",   "key_id",
-    "dimension_id",  "started_at", "ended_at",    "local_day",    "endpoint",     "tier",
-    "source",        "outcome",    "http_status", "flags",        "attempts",     "first_byte_ms",
-    "price_version", "currency",   "charge_nano", "charge_femto", "input_tokens", "output_tokens"};
-constexpr std::array<std::string_view, 3> kTexts = {"usage", "end_user", "upstream_request_id"};
-constexpr int kDimensionColumn = 6;
+constexpr std::array<std::string_view, 28> kColumns = {
+    "sequence:i",       "id_high:i",      "id_low:i",
+    "customer_id:i4",   "project_id:i4",  "key_id:i4",
+    "dimension_id:i4",  "started_at:i",   "ended_at:i",
+    "local_day:i4",     "endpoint:i2",    "tier:i2",
+    "source:i2",        "outcome:i2",     "http_status:i4",
+    "flags:i4",         "attempts:i4",    "first_byte_ms:i",
+    "price_version:i4", "currency:i2",    "charge_nano:i",
+    "charge_femto:i",   "input_tokens:i", "output_tokens:i",
+    "usage:t",          "end_user:t",     "upstream_request_id:t",
+    "asked_model:t"};
+constexpr std::size_t kIntegerCount = 24, kTextCount = kColumns.size() - kIntegerCount;
+constexpr std::size_t kDimensionColumn = 6;
 
-std::string select_events() {
-    std::string out = "SELECT ";
-    for (const std::string_view each : kIntegers) out.append(each).append(", ");
-    for (const std::string_view& each : kTexts)
-        out.append(each).append(&each == &kTexts.back() ? "" : ", ");
-    return out + " FROM usage_events WHERE sequence >= ? AND sequence <= ? ORDER BY sequence";
+std::string column_name(std::size_t column) {
+    return std::string(kColumns[column].substr(0, kColumns[column].find(':')));
 }
 
 std::string place(Lsn lsn) {
@@ -38,8 +40,7 @@ class EventChecker {
         : options_(options),
           zones_(zones),
           problems_(problems),
-          rater_([catalogues](PriceVersionId version) { return catalogues->get(version); }),
-          sql_(select_events()) {}
+          rater_([catalogues](PriceVersionId version) { return catalogues->get(version); }) {}
 
     Status start(SqlConnection& store) {
         store_ = &store;
@@ -54,7 +55,8 @@ class EventChecker {
     Result<bool> advance(const Chunk& chunk);
     Result<bool> read_event(const Chunk& chunk);
     Status expect();
-    void compare(const SqlRow& row);
+    void compare(const BulkRow& row);
+    void report_differences(const BulkRow& row);
     void report_missing();
     std::string title() const;
 
@@ -62,7 +64,6 @@ class EventChecker {
     const ZoneHistory* zones_;
     Problems* problems_;
     EventRater rater_;
-    const std::string sql_;
     SqlConnection* store_ = nullptr;
     DimensionTable dimensions_;
     EventsChecked checked_;
@@ -70,9 +71,9 @@ class EventChecker {
     std::unique_ptr<JournalReader> reader_;
     JournalRecord record_;
     std::int64_t sequence_ = 0;
-    std::array<std::int64_t, kIntegers.size()> expected_{};
-    std::array<std::string_view, kTexts.size()> expected_texts_;
-    std::string usage_, end_user_, request_id_;
+    std::array<std::int64_t, kIntegerCount> expected_{};
+    std::array<std::string_view, kTextCount> expected_texts_;
+    std::string usage_, end_user_, request_id_, asked_model_;
 };
 
 std::string EventChecker::title() const {
@@ -83,7 +84,6 @@ std::string EventChecker::title() const {
 /// What the row has to be, computed from the journal's event; adds it to the sums.
 Status EventChecker::expect() {
     const UsageEvent& event = record_.event;
-    TG_TRY(const Rated* rated, rater_.rate(event));
     const std::uint32_t customer = event.payer.customer.get();
     const TimeZone* zone = zones_->of(customer, sequence_);
     std::int32_t day = 0;
@@ -94,6 +94,11 @@ Status EventChecker::expect() {
                                     std::to_string(customer));
     }
     const std::uint32_t dimension = dimensions_.find(event);
+    checked_.sums.prefetch(event.payer.key, dimension, day);
+    TG_TRY(const Rated* rated, rater_.rate(event));
+    const JournalSums::Place& place =
+        checked_.sums.locate({customer, day, event.payer.project.get(), event.payer.key.get(),
+                              dimension, event.tier, rated->event.currency});
     const int128 charge = rated->event.total.value;
     expected_ = {sequence_,
                  static_cast<std::int64_t>(event.id.high),
@@ -121,8 +126,9 @@ Status EventChecker::expect() {
                  rated->output_tokens};
     write_usage_text(event.usage, &usage_);
     expected_texts_ = {usage_, storable(event.end_user, &end_user_),
-                       storable(event.upstream_request_id, &request_id_)};
-    checked_.sums.add(event, *rated, sequence_, dimension, day);
+                       storable(event.upstream_request_id, &request_id_),
+                       storable(event.asked_model, &asked_model_)};
+    checked_.sums.add(place, event, *rated, sequence_);
     ++checked_.events;
     return {};
 }
@@ -155,12 +161,19 @@ void EventChecker::report_missing() {
     problems_->add("events", title() + ": is in the journal, but its row in usage_events is gone");
 }
 
-void EventChecker::compare(const SqlRow& row) {
-    for (std::size_t i = 0; i < expected_.size(); ++i) {
-        const std::int64_t stored = row.integer(static_cast<int>(i));
-        if (stored == expected_[i]) [[likely]]
-            continue;
-        std::string what = title() + ": " + std::string(kIntegers[i]) + " is ";
+void EventChecker::compare(const BulkRow& row) {
+    if (std::ranges::equal(row.integers, expected_) &&
+        std::ranges::equal(row.texts, expected_texts_)) [[likely]] {
+        return;
+    }
+    report_differences(row);
+}
+
+void EventChecker::report_differences(const BulkRow& row) {
+    for (std::size_t i = 0; i < kIntegerCount; ++i) {
+        const std::int64_t stored = row.integers[i];
+        if (stored == expected_[i]) continue;
+        std::string what = title() + ": " + column_name(i) + " is ";
         if (i == kDimensionColumn && expected_[i] == 0) {
             what += std::to_string(stored) + " in the store, but no row of usage_dimensions has " +
                     "the event's model '" + std::string(record_.event.model) + "' and deployment";
@@ -169,12 +182,10 @@ void EventChecker::compare(const SqlRow& row) {
         }
         problems_->add("events", std::move(what));
     }
-    for (std::size_t i = 0; i < expected_texts_.size(); ++i) {
-        const std::string_view stored = row.text(static_cast<int>(kIntegers.size() + i));
-        if (stored == expected_texts_[i]) [[likely]]
-            continue;
-        problems_->add("events", title() + ": " + std::string(kTexts[i]) + " is " +
-                                     both(stored, expected_texts_[i]));
+    for (std::size_t i = 0; i < kTextCount; ++i) {
+        if (row.texts[i] == expected_texts_[i]) continue;
+        problems_->add("events", title() + ": " + column_name(kIntegerCount + i) + " is " +
+                                     both(row.texts[i], expected_texts_[i]));
     }
 }
 
@@ -190,9 +201,10 @@ Status EventChecker::check(const Chunk& chunk) {
     sequence_ = chunk.first_sequence - 1;
     Status status;
     bool has_event = true;
-    TG_CHECK_OK(
-        store_->query(sql_, {chunk.first_sequence, chunk.last_sequence}, [&](const SqlRow& row) {
-            const std::int64_t stored = row.integer(0);
+    const Status read = store_->bulk_read(
+        "usage_events", kColumns, chunk.first_sequence, chunk.last_sequence,
+        [&](const BulkRow& row) {
+            const std::int64_t stored = row.integers[0];
             while (has_event && sequence_ < stored) {
                 const Result<bool> next = advance(chunk);
                 if (!next.ok()) status = fail(next.error());
@@ -208,7 +220,8 @@ Status EventChecker::check(const Chunk& chunk) {
                                              "journal has no such event");
             }
             return true;
-        }));
+        });
+    TG_CHECK_OK(read);
     TG_CHECK_OK(status);
     while (has_event) {
         TG_TRY(has_event, advance(chunk));
@@ -235,28 +248,31 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
             ? 1
             : std::clamp<std::size_t>(chunks.size(), 1, std::min<std::size_t>(cores, 16));
     std::vector<EventChecker> checkers;
-    std::vector<std::unique_ptr<SqlConnection>> connections;
     for (std::size_t i = 0; i < count; ++i)
         checkers.emplace_back(&options, &zones, &catalogues, problems);
-    TG_CHECK_OK(checkers[0].start(store));
-    for (std::size_t i = 1; i < count; ++i) {
-        TG_TRY(auto connection, open_store(options.store_url));
-        TG_CHECK_OK(checkers[i].start(*connection));
-        connections.push_back(std::move(connection));
-    }
+    std::vector<std::unique_ptr<SqlConnection>> connections(count);
     std::atomic<std::size_t> next{0};
     std::atomic<bool> has_failed{false};
     std::vector<Status> results(count);
-    const auto work = [&](std::size_t i) {
-        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++) {
-            results[i] = checkers[i].check(chunks[at]);
-            if (!results[i].ok()) has_failed = true;
+    // A thread opens its connection itself: with PostgreSQL this takes as long as thousands of
+    // events, and the first thread need not wait for it.
+    const auto work = [&](std::size_t i) -> Status {
+        if (i > 0) {
+            TG_TRY(connections[i], open_store(options.store_url));
         }
+        TG_CHECK_OK(checkers[i].start(i > 0 ? *connections[i] : store));
+        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++)
+            TG_CHECK_OK(checkers[i].check(chunks[at]));
+        return {};
+    };
+    const auto run = [&](std::size_t i) {
+        results[i] = work(i);
+        if (!results[i].ok()) has_failed = true;
     };
     {
         std::vector<std::jthread> threads;
-        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work, i);
-        work(0);
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+        run(0);
     }
     for (const Status& result : results) TG_CHECK_OK(result);
     EventsChecked out = std::move(checkers[0].checked());
@@ -267,6 +283,7 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
         out.events += more.events;
         out.is_complete = out.is_complete && more.is_complete;
     }
+    if (count > 1) out.second = std::move(connections[1]);
     return out;
 }
 

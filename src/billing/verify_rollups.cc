@@ -1,27 +1,46 @@
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <set>
-#include <unordered_set>
+#include <utility>
 
 #include "billing/internal/verify_parts.h"
 
 namespace tg {
 namespace {
 
-constexpr std::string_view kKeyColumns =
-    "customer_id, local_day, project_id, key_id, dimension_id, tier, currency";
-constexpr int kKeyCount = 7;
-constexpr std::string_view kSumColumns =
-    "requests, errors, estimated, unconfirmed, unpriced, fallback, input_tokens, cached_tokens, "
-    "output_tokens, reasoning_tokens, charge_nano, charge_femto";
+/// Key columns, then sums or what else the table has.
+constexpr std::size_t kKeyCount = 7;
+constexpr std::array<std::string_view, 19> kDailyColumns = {
+    "customer_id:i4",  "local_day:i4",       "project_id:i4", "key_id:i4",      "dimension_id:i4",
+    "tier:i2",         "currency:i2",        "requests:i",    "errors:i",       "estimated:i",
+    "unconfirmed:i",   "unpriced:i",         "fallback:i",    "input_tokens:i", "cached_tokens:i",
+    "output_tokens:i", "reasoning_tokens:i", "charge_nano:i", "charge_femto:i"};
+constexpr std::array<std::string_view, 20> kUserColumns = [] {
+    std::array<std::string_view, 20> out;
+    std::ranges::copy(kDailyColumns, out.begin());
+    out.back() = "end_user:t";
+    return out;
+}();
+constexpr std::array<std::string_view, 10> kLineColumns = {
+    "customer_id:i4", "local_day:i4", "project_id:i4", "key_id:i4",    "dimension_id:i4",
+    "tier:i2",        "currency:i2",  "meter:i2",      "price_nano:i", "quantity:i"};
+
+/// Every row of a roll-up; the first key column is the customer.
+Status read_all(SqlConnection& store, std::string_view table,
+                std::span<const std::string_view> columns,
+                const std::function<void(const BulkRow&)>& row) {
+    return store.bulk_read(table, columns, INT64_MIN, INT64_MAX, [&row](const BulkRow& each) {
+        row(each);
+        return true;
+    });
+}
 
 /// A key as its columns have it: whatever number somebody wrote there, none is taken for another.
 using StoredKey = std::array<std::int64_t, kKeyCount>;
 
-StoredKey read_key(const SqlRow& row) {
+StoredKey read_key(const BulkRow& row) {
     StoredKey out;
-    for (int i = 0; i < kKeyCount; ++i) out[static_cast<std::size_t>(i)] = row.integer(i);
+    std::ranges::copy(row.integers.first<kKeyCount>(), out.begin());
     return out;
 }
 
@@ -36,7 +55,7 @@ StoredKey stored_key(const DailyKey& key) {
 }
 
 /// The journal's bucket of a row; null when there is none.
-const JournalSums::Buckets::value_type* find_bucket(const JournalSums& sums, const StoredKey& row) {
+JournalSums::Bucket* find_bucket(JournalSums* sums, const StoredKey& row) {
     const auto number = [&](std::size_t i) { return static_cast<std::uint32_t>(row[i]); };
     const DailyKey key{number(0),
                        static_cast<std::int32_t>(row[1]),
@@ -45,14 +64,15 @@ const JournalSums::Buckets::value_type* find_bucket(const JournalSums& sums, con
                        number(4),
                        static_cast<ServiceTier>(row[5]),
                        static_cast<Currency>(row[6])};
-    const auto found = sums.buckets().find(key);
-    return found == sums.buckets().end() || stored_key(key) != row ? nullptr : &*found;
+    const auto found = sums->buckets().find(key);
+    return found == sums->buckets().end() || stored_key(key) != row ? nullptr : &found->second;
 }
 
-Totals read_totals(const SqlRow& row, int column) {
+Totals read_totals(const BulkRow& row) {
     Totals out;
-    for (std::int64_t& count : out.counts) count = row.integer(column++);
-    out.charge = join({row.integer(column), row.integer(column + 1)});
+    std::size_t column = kKeyCount;
+    for (std::int64_t& count : out.counts) count = row.integers[column++];
+    out.charge = join({row.integers[column], row.integers[column + 1]});
     return out;
 }
 
@@ -90,68 +110,58 @@ void report_extra(const std::string& row, Problems* problems) {
 void report_gone(const std::string& row, Problems* problems) {
     problems->add("roll-ups", row + ": is not in the store, but the journal has events of it");
 }
+void report_twice(const std::string& row, Problems* problems) {
+    problems->add("roll-ups", row + ": is in the store more than once");
+}
 
-Status check_daily(SqlConnection& store, const JournalSums& sums, Problems* problems) {
-    std::unordered_set<DailyKey, DailyKeyHash> seen;
-    const std::string sql = "SELECT " + std::string(kKeyColumns) + ", " + std::string(kSumColumns) +
-                            " FROM usage_daily";
-    TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
+Status check_daily(SqlConnection& store, JournalSums* sums, Problems* problems) {
+    TG_CHECK_OK(read_all(store, "usage_daily", kDailyColumns, [&](const BulkRow& row) {
         const StoredKey key = read_key(row);
-        const auto* bucket = find_bucket(sums, key);
-        if (bucket == nullptr) {
-            report_extra(title("usage_daily", key), problems);
-            return true;
-        }
-        seen.insert(bucket->first);
-        const Totals totals = read_totals(row, kKeyCount);
-        if (totals != bucket->second.all)
-            compare(title("usage_daily", key), totals, bucket->second.all, problems);
-        return true;
+        JournalSums::Bucket* const bucket = find_bucket(sums, key);
+        if (bucket == nullptr) return report_extra(title("usage_daily", key), problems);
+        if (std::exchange(bucket->has_row, true)) report_twice(title("usage_daily", key), problems);
+        const Totals totals = read_totals(row);
+        if (totals != bucket->all)
+            compare(title("usage_daily", key), totals, bucket->all, problems);
     }));
-    for (const auto& [key, bucket] : sums.buckets())
-        if (!seen.contains(key)) report_gone(title("usage_daily", stored_key(key)), problems);
+    for (const auto& [key, bucket] : sums->buckets())
+        if (!bucket.has_row) report_gone(title("usage_daily", stored_key(key)), problems);
     return {};
 }
 
-/// A meter and a price, as numbers.
-using StoredLine = std::pair<std::int64_t, std::int64_t>;
+std::string line_title(const StoredKey& key, std::int64_t meter, std::int64_t price) {
+    return title("usage_daily_lines", key) + ", meter " + std::to_string(meter) + ", price " +
+           std::to_string(price);
+}
 
-Status check_lines(SqlConnection& store, const JournalSums& sums, Problems* problems) {
-    std::unordered_map<DailyKey, std::set<StoredLine>, DailyKeyHash> seen;
-    const auto name_of = [](const StoredKey& key, const StoredLine& line) {
-        return title("usage_daily_lines", key) + ", meter " + std::to_string(line.first) +
-               ", price " + std::to_string(line.second);
-    };
-    const auto line_of = [](const auto& computed) {
-        return StoredLine{static_cast<std::int64_t>(computed.first.first), computed.first.second};
-    };
-    const std::string sql = "SELECT " + std::string(kKeyColumns) +
-                            ", meter, price_nano, quantity FROM usage_daily_lines";
-    TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
+JournalSums::Line* find_line(JournalSums::Bucket* bucket, std::int64_t meter, std::int64_t price) {
+    if (bucket == nullptr) return nullptr;
+    const auto found = std::ranges::find_if(bucket->lines, [&](const JournalSums::Line& line) {
+        return static_cast<std::int64_t>(line.meter) == meter && line.price_nano == price;
+    });
+    return found == bucket->lines.end() ? nullptr : &*found;
+}
+
+Status check_lines(SqlConnection& store, JournalSums* sums, Problems* problems) {
+    TG_CHECK_OK(read_all(store, "usage_daily_lines", kLineColumns, [&](const BulkRow& row) {
         const StoredKey key = read_key(row);
-        const StoredLine line{row.integer(kKeyCount), row.integer(kKeyCount + 1)};
-        const auto* bucket = find_bucket(sums, key);
-        std::optional<std::int64_t> computed;
-        if (bucket != nullptr) {
-            for (const auto& each : bucket->second.lines)
-                if (line_of(each) == line) computed = each.second;
+        const std::int64_t meter = row.integers[kKeyCount], price = row.integers[kKeyCount + 1];
+        JournalSums::Line* const line = find_line(find_bucket(sums, key), meter, price);
+        if (line == nullptr) return report_extra(line_title(key, meter, price), problems);
+        if (std::exchange(line->has_row, true))
+            report_twice(line_title(key, meter, price), problems);
+        const std::int64_t quantity = row.integers[kKeyCount + 2];
+        if (quantity != line->quantity) {
+            problems->add("roll-ups", line_title(key, meter, price) + ": quantity is " +
+                                          both(quantity, line->quantity));
         }
-        if (!computed) {
-            report_extra(name_of(key, line), problems);
-            return true;
-        }
-        seen[bucket->first].insert(line);
-        const std::int64_t quantity = row.integer(kKeyCount + 2);
-        if (quantity != *computed) {
-            problems->add("roll-ups",
-                          name_of(key, line) + ": quantity is " + both(quantity, *computed));
-        }
-        return true;
     }));
-    for (const auto& [key, bucket] : sums.buckets()) {
-        for (const auto& each : bucket.lines) {
-            if (!seen[key].contains(line_of(each)))
-                report_gone(name_of(stored_key(key), line_of(each)), problems);
+    for (const auto& [key, bucket] : sums->buckets()) {
+        for (const JournalSums::Line& line : bucket.lines) {
+            if (line.has_row) continue;
+            report_gone(
+                line_title(stored_key(key), static_cast<std::int64_t>(line.meter), line.price_nano),
+                problems);
         }
     }
     return {};
@@ -160,46 +170,30 @@ Status check_lines(SqlConnection& store, const JournalSums& sums, Problems* prob
 /// The calls of a bucket that named no end user: what is left of all.
 Totals nameless(const JournalSums::Bucket& bucket) {
     Totals out = bucket.all;
-    for (const auto& [user, totals] : bucket.end_users) out -= totals;
+    for (const auto& [user, sums] : bucket.end_users) out -= sums.totals;
     return out;
 }
 
-Status check_end_users(SqlConnection& store, const JournalSums& sums, Problems* problems) {
-    std::unordered_map<DailyKey, std::unordered_set<std::string>, DailyKeyHash> seen;
-    const auto name_of = [](const StoredKey& key, std::string_view user) {
-        return title("usage_daily_end_users", key) + ", end user '" + std::string(user) + "'";
-    };
-    const std::string sql = "SELECT " + std::string(kKeyColumns) + ", " + std::string(kSumColumns) +
-                            ", end_user FROM usage_daily_end_users";
-    TG_CHECK_OK(store.query(sql, {}, [&](const SqlRow& row) {
-        const StoredKey key = read_key(row);
-        const std::string user(row.text(kKeyCount + 12));
-        const auto* bucket = find_bucket(sums, key);
-        Totals computed;
-        if (bucket != nullptr) {
-            const auto named = bucket->second.end_users.find(user);
-            if (user.empty())
-                computed = nameless(bucket->second);
-            else if (named != bucket->second.end_users.end())
-                computed = named->second;
-        }
-        if (computed.counts[Totals::requests] == 0) {
-            report_extra(name_of(key, user), problems);
-            return true;
-        }
-        seen[bucket->first].insert(user);
-        const Totals totals = read_totals(row, kKeyCount);
-        if (totals != computed) compare(name_of(key, user), totals, computed, problems);
-        return true;
-    }));
-    for (const auto& [key, bucket] : sums.buckets()) {
-        const std::unordered_set<std::string>& users = seen[key];
-        for (const auto& [user, totals] : bucket.end_users)
-            if (!users.contains(user)) report_gone(name_of(stored_key(key), user), problems);
-        if (nameless(bucket).counts[Totals::requests] > 0 && !users.contains(""))
-            report_gone(name_of(stored_key(key), ""), problems);
+std::string user_title(const StoredKey& key, std::string_view user) {
+    return title("usage_daily_end_users", key) + ", end user '" + std::string(user) + "'";
+}
+
+/// What the row of `user` has to be, and where it is marked as found; null when there are no such
+/// calls.
+struct ExpectedUser {
+    Totals totals;
+    bool* has_row = nullptr;
+};
+ExpectedUser expected_user(JournalSums::Bucket* bucket, const std::string& user) {
+    if (bucket == nullptr) return {};
+    if (user.empty()) {
+        const Totals totals = nameless(*bucket);
+        if (totals.counts[Totals::requests] == 0) return {};
+        return {totals, &bucket->has_nameless_row};
     }
-    return {};
+    const auto named = bucket->end_users.find(user);
+    if (named == bucket->end_users.end()) return {};
+    return {named->second.totals, &named->second.has_row};
 }
 
 Status check_versions(SqlConnection& store, const JournalSums& sums, Problems* problems) {
@@ -249,12 +243,32 @@ Status check_recent(SqlConnection& store, const JournalSums& sums, Problems* pro
 
 }  // namespace
 
-Status check_rollups(SqlConnection& store, const JournalSums& sums, Problems* problems) {
+Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* problems) {
+    std::string user;
+    TG_CHECK_OK(read_all(store, "usage_daily_end_users", kUserColumns, [&](const BulkRow& row) {
+        const StoredKey key = read_key(row);
+        user = row.texts[0];
+        const ExpectedUser expected = expected_user(find_bucket(sums, key), user);
+        if (expected.has_row == nullptr) return report_extra(user_title(key, user), problems);
+        if (std::exchange(*expected.has_row, true)) report_twice(user_title(key, user), problems);
+        const Totals totals = read_totals(row);
+        if (totals != expected.totals)
+            compare(user_title(key, user), totals, expected.totals, problems);
+    }));
+    for (const auto& [key, bucket] : sums->buckets()) {
+        for (const auto& [named, entry] : bucket.end_users)
+            if (!entry.has_row) report_gone(user_title(stored_key(key), named), problems);
+        if (!bucket.has_nameless_row && nameless(bucket).counts[Totals::requests] > 0)
+            report_gone(user_title(stored_key(key), ""), problems);
+    }
+    return {};
+}
+
+Status check_rollups(SqlConnection& store, JournalSums* sums, Problems* problems) {
     TG_CHECK_OK(check_daily(store, sums, problems));
     TG_CHECK_OK(check_lines(store, sums, problems));
-    TG_CHECK_OK(check_end_users(store, sums, problems));
-    TG_CHECK_OK(check_versions(store, sums, problems));
-    return check_recent(store, sums, problems);
+    TG_CHECK_OK(check_versions(store, *sums, problems));
+    return check_recent(store, *sums, problems);
 }
 
 }  // namespace tg

@@ -110,6 +110,7 @@ TEST_P(VerifyTest, odd_events_are_right) {
     bytes.end_user = std::string_view("\xff\0x", 3);
     bytes.upstream_model = "\xfe";
     bytes.upstream_request_id = "\xc3";
+    bytes.asked_model = "\xc3";
     failed.usage = Usage{};
     failed.outcome = Outcome::unreachable;
     failed.source = UsageSource::none;
@@ -151,10 +152,25 @@ TEST_P(VerifyTest, a_changed_event_is_found_and_named) {
             t, "UPDATE usage_events SET " + column + " = " + column + " + 1 WHERE sequence = 17",
             ": " + column + " is ");
     }
-    for (const std::string column : {"usage", "end_user", "upstream_request_id"}) {
-        expect_found(
-            t, "UPDATE usage_events SET " + column + " = " + column + " || 'x' WHERE sequence = 17",
-            ": " + column + " is '");
+    // A number that differs in its upper half only, or in its sign.
+    for (const std::string column :
+         {"id_high", "id_low", "started_at", "ended_at", "first_byte_ms", "charge_nano",
+          "charge_femto", "input_tokens", "output_tokens"}) {
+        for (const std::string change : {" + 4294967296", " - 9223372036854775807 - 1"}) {
+            if (column == "id_high" && change != " + 4294967296") continue;
+            expect_found(t,
+                         "UPDATE usage_events SET " + column + " = " + column + change +
+                             " WHERE sequence = 17",
+                         ": " + column + " is ");
+        }
+    }
+    for (const std::string column : {"usage", "end_user", "upstream_request_id", "asked_model"}) {
+        for (const std::string& change :
+             {column + " || 'x'", "'x' || " + column, std::string("'?'"), column + " || ' '"}) {
+            expect_found(
+                t, "UPDATE usage_events SET " + column + " = " + change + " WHERE sequence = 17",
+                ": " + column + " is '");
+        }
     }
     expect_found(t, "UPDATE usage_events SET charge_nano = 5 WHERE sequence = 3", "event 3 (req_");
     EXPECT_EQ(text(verify(t)), "") << "all is as before";
@@ -225,6 +241,40 @@ TEST_P(VerifyTest, a_changed_roll_up_is_found_and_named) {
         "UPDATE usage_daily SET charge_nano = charge_nano - 1, charge_femto = charge_femto + "
         "1000000");
     EXPECT_EQ(text(verify(t)), "");
+}
+
+/// given: tables that somebody took the constraints of
+/// then:  a row that is there twice is found, and a NULL is never taken for 0 or ''
+TEST_P(VerifyTest, rows_that_the_schema_forbids_are_found) {
+    if (GetParam() == Dialect::sqlite) return;  // which cannot drop constraints
+    for (const std::string table :
+         {"usage_daily", "usage_daily_lines", "usage_daily_end_users", "usage_daily_versions"}) {
+        TestBooks t(GetParam());
+        append_mixed_calls(t, 20);
+        ASSERT_EQ(t.settle(), 20);
+        ASSERT_TRUE(t.connection()
+                        .execute_script("ALTER TABLE " + table + " DROP CONSTRAINT " + table +
+                                        "_pkey; INSERT INTO " + table + " SELECT * FROM " + table +
+                                        " LIMIT 1")
+                        .ok());
+        EXPECT_NE(text(verify(t)).find(table + " of customer "), std::string::npos) << table;
+    }
+    for (const std::string column : {"outcome", "charge_femto", "end_user"}) {
+        TestBooks t(GetParam());
+        t.append(t.event());
+        ASSERT_EQ(t.settle(), 1);
+        ASSERT_TRUE(t.connection()
+                        .execute_script("ALTER TABLE usage_events ALTER COLUMN " + column +
+                                        " DROP NOT NULL; UPDATE usage_events SET " + column +
+                                        " = NULL")
+                        .ok());
+        const Result<VerifyReport> report = verify_books(t.connection(), options(t));
+        ASSERT_FALSE(report.ok()) << column;
+        EXPECT_EQ(report.error().code, ErrorCode::corrupt_data);
+        EXPECT_NE(report.error().detail.find("column " + column + " of usage_events holds NULL"),
+                  std::string::npos)
+            << report.error().detail;
+    }
 }
 
 TEST_P(VerifyTest, what_belongs_to_the_events_is_checked_too) {

@@ -113,6 +113,16 @@ class AccountPacer {
 
     /// The limits that configuration, or a fleet's share-out, now allows; 0: not limited.
     void configure(const MinuteLimits& limits);
+    void set_concurrency_max(std::int64_t calls) { options_.concurrency_max = calls; }
+
+    /// From now on this is one process of a fleet: of each limit it uses its share, which is
+    /// nothing until set_fleet_share(), and nothing again after `until_ns` of set_fleet_until().
+    /// Refused calls, headers and Retry-After count as before: they are the account's.
+    void join_fleet();
+    /// `concurrency` and amounts: units; what has no limit is not looked at.
+    void set_fleet_share(const MinuteLimits& share, std::int64_t concurrency);
+    void set_fleet_until(std::int64_t until_ns) { fleet_until_ns_ = until_ns; }
+    PacerUse use(std::int64_t now_ns);
 
     /// From now on this is one process of a fleet: of each limit it uses its share, which is
     /// nothing until set_fleet_share(), and nothing again after `until_ns` of set_fleet_until().

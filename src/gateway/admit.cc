@@ -118,18 +118,18 @@ Task<bool> Gateway::admit(Call* call) {
                             .flow_weight = caller.policy.key_weight,
                             .max_wait_us = wish.max_wait_ms * 1000},
                            &wait);
-    call->ticket = answer.decision.ticket;
+    call->admission_ticket = answer.decision.ticket;
     Refusal refusal = answer.decision.refusal;
     bool is_shutting_down = answer.is_shutting_down;
     bool is_admitted = answer.decision.verdict == Verdict::admitted;
     if (answer.decision.verdict == Verdict::queued && !is_shutting_down) {
-        call->ticket = {};
+        call->admission_ticket = {};
         if (!co_await wait_in_line(call, &wait)) co_return false;
         refusal = wait.outcome().refusal;
         is_shutting_down = wait.is_shutting_down();
         is_admitted = wait.outcome().is_admitted;
     }
-    if (!is_admitted) call->ticket = {};
+    if (!is_admitted) call->admission_ticket = {};
     if (levels.has_limits)
         append_rate_headers(admission->rate_status(levels.span()), &call->own_headers);
     if (is_admitted) co_return true;
@@ -152,7 +152,7 @@ Task<bool> Gateway::wait_in_line(Call* call, AdmissionWait* wait) {
     co_await *wait;
     call->waiting = nullptr;
     call->exchange->set_peer_gone_listener(nullptr);
-    if (wait->outcome().is_admitted) call->ticket = wait->outcome().ticket;
+    if (wait->outcome().is_admitted) call->admission_ticket = wait->outcome().ticket;
     if (!call->is_client_gone) co_return true;
     end_admission(call, UsageKnown::no);
     call->outcome = Outcome::client_gone;
@@ -176,8 +176,8 @@ Task<void> Gateway::refuse_limited(Call* call, Refusal refusal, std::int64_t max
 /// Once for each call that was admitted: corrected to what it used, or given back when nothing
 /// reached an upstream.
 void Gateway::end_admission(Call* call, UsageKnown usage_known) {
-    if (call->ticket.generation == 0) return;
-    const Ticket ticket = std::exchange(call->ticket, {});
+    if (call->admission_ticket.generation == 0) return;
+    const Ticket ticket = std::exchange(call->admission_ticket, {});
     if (!call->has_reached_upstream) {
         shared_->admission->release(ticket);
         return;

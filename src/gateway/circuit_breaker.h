@@ -38,6 +38,7 @@ struct BreakerOptions {
     std::int64_t probe_timeout_ms = 60'000;  ///< a probe's place is given to another after that
     /// Closed for so long, the next open time starts from open_first_ms again.
     std::int64_t forgive_ms = 300'000;
+    friend bool operator==(const BreakerOptions&, const BreakerOptions&) = default;
 };
 
 enum class BreakerState : std::uint8_t { closed, open, half_open };

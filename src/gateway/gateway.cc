@@ -58,12 +58,22 @@ Endpoint endpoint_of(std::string_view path) {
     return Endpoint::other;
 }
 
+bool is_same_pool(const ClientPool::Options& a, const ClientPool::Options& b) {
+    return a.idle_max == b.idle_max && a.connect_timeout_ms == b.connect_timeout_ms;
+}
+
 /// In whole seconds as RFC 9110 section 10.2.3 has it, never too early; and in milliseconds, which
 /// OpenAI's clients prefer.
 void append_retry_after(std::int64_t wait_us, std::string* headers) {
     headers->append("retry-after: ").append(std::to_string((wait_us + 999'999) / 1'000'000));
     headers->append("\r\nretry-after-ms: ").append(std::to_string((wait_us + 999) / 1'000));
     headers->append("\r\n");
+}
+
+std::uint64_t random_seed() {
+    std::uint64_t seed = 0;
+    fill_secure_random(&seed, sizeof seed);
+    return seed;
 }
 
 std::string unknown_url(std::string_view method, std::string_view path) {
@@ -93,7 +103,7 @@ std::string_view openai_code(ErrorCode code) {
 
 }  // namespace
 
-GatewayMetrics::GatewayMetrics(MetricsRegistry* r) {
+GatewayMetrics::GatewayMetrics(MetricsRegistry* r) : registry(r) {
     constexpr std::string_view kRequests = "tollgate_requests_total",
                                kRequestsHelp = "Answers given to clients, by class of status.";
     requests_2xx = &r->counter(kRequests, kRequestsHelp, {{"status", "2xx"}});
@@ -105,6 +115,15 @@ GatewayMetrics::GatewayMetrics(MetricsRegistry* r) {
     refused_auth = &r->counter(kRefused, kRefusedHelp, {{"reason", "auth"}});
     refused_journal = &r->counter(kRefused, kRefusedHelp, {{"reason", "journal"}});
     refused_model = &r->counter(kRefused, kRefusedHelp, {{"reason", "model"}});
+    refused_limit = &r->counter(kRefused, kRefusedHelp, {{"reason", "upstream_limit"}});
+    refused_policy = &r->counter(kRefused, kRefusedHelp, {{"reason", "policy"}});
+    refused_failing = &r->counter(kRefused, kRefusedHelp, {{"reason", "upstream_failing"}});
+    hedges = &r->counter("tollgate_hedges_total", "Second calls made beside slow ones.");
+    hedges_won = &r->counter("tollgate_hedges_won_total", "Hedges that answered first.");
+    fallbacks = &r->counter("tollgate_fallbacks_total",
+                            "Calls that went to another model than was asked for.");
+    limit_wait = &r->histogram("tollgate_limit_wait_seconds",
+                               "Waits of calls for the limit of an upstream account.");
     upstream_attempts = &r->counter("tollgate_upstream_attempts_total", "Calls made to upstreams.");
     upstream_retries = &r->counter("tollgate_upstream_retries_total",
                                    "Calls made again after a failure before the first byte.");
@@ -130,7 +149,11 @@ GatewayMetrics::GatewayMetrics(MetricsRegistry* r) {
 }
 
 Gateway::Gateway(Loop* loop, GatewayShared* shared, GateSnapshot snapshot)
-    : loop_(loop), shared_(shared) {
+    : loop_(loop),
+      shared_(shared),
+      rng_(random_seed()),
+      retry_budget_(0.2, 10, 100),
+      hedge_budget_(0.05, 0, 10) {
     publish(std::move(snapshot));
 }
 Gateway::~Gateway() = default;
@@ -139,22 +162,33 @@ void Gateway::publish(GateSnapshot snapshot) {
     auto next = std::make_shared<LoopSnapshot>();
     static_cast<GateSnapshot&>(*next) = std::move(snapshot);
     const GatewayOptions& options = *next->options;
+    configure_budgets(options.routing);
+    next->upstreams = shared_->upstreams.configure(next->routes, next->options,
+                                                   shared_->metrics->registry, loop_->now_ns());
     for (const auto& deployment : next->routes->deployments()) {
         const Origin& origin = deployment->origin;
         ClientPool* found = nullptr;
         for (const auto& pool : pools_) {
-            const bool is_same = pool->origin().host == origin.host &&
+            const bool is_same = pool_options_.contains(pool.get()) &&
+                                 pool->origin().host == origin.host &&
                                  pool->origin().port == origin.port &&
                                  (pool->origin().tls == nullptr) == (origin.tls == nullptr);
             if (is_same) found = pool.get();
         }
+        const ClientPool::Options wanted{.idle_max = options.idle_connections_per_upstream,
+                                         .connect_timeout_ms = options.connect_timeout_ms,
+                                         .limits = {}};
+        if (found != nullptr && !is_same_pool(pool_options_[found], wanted)) {
+            // Calls under way end on the old pool; whatever is idle there is not needed any more.
+            found->close_idle();
+            pool_options_.erase(found);
+            found = nullptr;
+        }
         if (found == nullptr) {
-            pools_.push_back(std::make_unique<ClientPool>(
-                loop_, shared_->blocking, origin,
-                ClientPool::Options{.idle_max = options.idle_connections_per_upstream,
-                                    .connect_timeout_ms = options.connect_timeout_ms,
-                                    .limits = {}}));
+            pools_.push_back(
+                std::make_unique<ClientPool>(loop_, shared_->blocking, origin, wanted));
             found = pools_.back().get();
+            pool_options_[found] = wanted;
         } else {
             found->set_tls(origin.tls);
         }
@@ -165,6 +199,24 @@ void Gateway::publish(GateSnapshot snapshot) {
             std::make_unique<CallerLevelCache>(next->limits, &shared_->admission->levels());
     }
     snapshot_ = std::move(next);
+    if (!options.routing.has_health_checks) return;
+    // Publishing may happen before the loop runs.
+    loop_->post([this, alive = std::weak_ptr<int>(alive_)] {
+        if (alive.lock() != nullptr) start_probing();
+    });
+}
+
+void Gateway::configure_budgets(const RoutingOptions& routing) {
+    const std::array<double, 4> wanted = {routing.retry_budget_share,
+                                          routing.retry_budget_per_second, routing.retry_budget_max,
+                                          routing.hedge_budget_share};
+    if (wanted == budgets_) return;
+    budgets_ = wanted;
+    retry_budget_ = RetryBudget(routing.retry_budget_share, routing.retry_budget_per_second,
+                                routing.retry_budget_max);
+    // Saved up for a few hedges at once, and nothing for an idle gate.
+    constexpr double kHedgesSaved = 10;
+    hedge_budget_ = RetryBudget(routing.hedge_budget_share, 0, kHedgesSaved);
 }
 
 void Gateway::close_idle() {
@@ -187,6 +239,7 @@ Task<void> Gateway::handle(ServerExchange* exchange) {
     co_await route(&call);
     end_admission(&call, UsageKnown::no);
     exchange->set_peer_gone_listener(nullptr);
+    end_upstream(&call);
     finish_metrics(&call);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
+#include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,8 +11,12 @@
 #include "base/metrics.h"
 #include "gateway/caller_levels.h"
 #include "gateway/gate_admission.h"
+#include "gateway/hedge_policy.h"
 #include "gateway/options.h"
+#include "gateway/retry_policy.h"
+#include "gateway/route_choice.h"
 #include "gateway/route_table.h"
+#include "gateway/upstream_set.h"
 #include "identity/directory.h"
 #include "metering/usage_journal.h"
 #include "net/blocking_pool.h"
@@ -33,9 +39,13 @@ struct GateSnapshot {
 /// Metrics of the data plane; shared by all loops.
 struct GatewayMetrics {
     explicit GatewayMetrics(MetricsRegistry* registry);
+    MetricsRegistry* registry;
     Counter *requests_2xx, *requests_4xx, *requests_5xx, *requests_429;
     Counter *refused_auth, *refused_journal, *refused_model;
     Counter *upstream_attempts, *upstream_retries, *upstream_failures;
+    Counter *refused_limit, *refused_policy, *refused_failing;
+    Counter *hedges, *hedges_won, *fallbacks;
+    Histogram* limit_wait;
     Counter *client_gone, *usage_estimated, *usage_mismatch, *unpriced;
     Counter *tokens_input, *tokens_output;
     Gauge* in_flight;
@@ -49,16 +59,23 @@ struct GatewayShared {
     BlockingPool* blocking = nullptr;
     GatewayMetrics* metrics = nullptr;
     GateAdmission* admission = nullptr;  ///< null: nothing is limited or counted
+    UpstreamStates upstreams;
+    std::atomic<class Gateway*> prober{nullptr};  ///< makes the active health checks for all loops
     std::atomic<bool> is_draining{false};
 };
 
 struct Call;
+struct UpstreamSearch;
+struct UpstreamTry;
+struct HedgeRace;
+class Gateway;
 
 /// A snapshot as one loop sees it: its reference count and connection pools belong to that loop
 /// alone.
 struct LoopSnapshot : GateSnapshot {
     std::vector<ClientPool*> pools;  ///< by Deployment::index
     std::unique_ptr<CallerLevelCache> levels;
+    std::shared_ptr<const UpstreamSet> upstreams;  ///< as well
 };
 
 /// The data plane on one loop: authenticates, routes, relays, meters.
@@ -93,12 +110,66 @@ class Gateway final : public HttpHandler {
     void end_admission(Call* call, UsageKnown usage_known);
     /// Journal RESERVED; false when the client was told why not.
     Task<bool> reserve(Call* call);
+    Status make_reservation(Call* call);
     /// Connects, sends and reads the answer's head; retries and fails over. On failure the client
     /// has been told.
     Task<bool> reach_upstream(Call* call);
-    Task<void> give_up(Call* call, Error last);
-    Task<Status> attempt(Call* call, const Route* route, bool allow_reuse);
-    Task<Status> upload(Call* call);
+    Task<void> give_up(Call* call, const UpstreamSearch* search, Error last);
+    Task<void> refuse_upstream(Call* call, const UpstreamSearch* search, Error last);
+
+    // The choice of a deployment (upstream_choice.cc).
+    void choose(Call* call, UpstreamSearch* search);
+    bool has_price(const Call& call, const Deployment& deployment) const;
+    std::int64_t price_of_call(const Call& call, const Deployment& deployment) const;
+    Status find_first_price(Call* call) const;
+    bool fall_back(Call* call, UpstreamSearch* search);
+    bool has_fallback(const Call& call, const UpstreamSearch& search) const;
+    Task<void> wait_to_retry(Call* call, std::int64_t at_ns);
+    Error refusal(Call* call, UpstreamSearch* search);
+    void note_limited(Call* call, UpstreamSearch* search, const UpstreamTry& attempt);
+    PacerCost cost_of(const Call& call, const Deployment& deployment) const;
+    /// Chooses, waits for the limit, and takes it: then `attempt` may be sent.
+    Task<Status> begin_try(Call* call, UpstreamSearch* search, UpstreamTry* attempt);
+    Task<BeginResult> wait_for_limit(Call* call, const UpstreamSearch* search,
+                                     UpstreamTry* attempt);
+
+    // One try (upstream_try.cc).
+    Task<Status> run_try(Call* call, UpstreamTry* attempt);
+    Task<Status> try_once(Call* call, UpstreamTry* attempt, bool allow_reuse);
+    Task<Status> read_answer_head(Call* call, UpstreamTry* attempt, std::int64_t drain_ms,
+                                  std::int64_t deadline_ns);
+    Task<Status> read_refusal_body(UpstreamTry* attempt, std::int64_t deadline_ns);
+    Task<Status> upload(Call* call, UpstreamTry* attempt);
+    Task<Status> look_for_early_answer(UpstreamTry* attempt);
+    void fail_try(const LoopSnapshot& snapshot, UpstreamTry* attempt, const Error& error);
+    void drop_try(const LoopSnapshot& snapshot, UpstreamTry* attempt);
+    void accept_try(Call* call, UpstreamTry* attempt);
+    void find_price_of_deployment(Call* call) const;
+    static bool is_worth_another_try(const UpstreamTry& attempt);
+    RetryDecision decide_next(Call* call, UpstreamSearch* search, const UpstreamTry& attempt,
+                              const Status& status);
+    void end_upstream(Call* call);
+
+    // A second try beside a slow one (hedged_call.cc).
+    bool may_hedge(const Call& call, const UpstreamSearch& search) const;
+    Task<Status> run_hedged(Call* call, UpstreamSearch* search, UpstreamTry* attempt);
+    void start_side(Call* call, const std::shared_ptr<HedgeRace>& race, std::size_t side);
+    Task<void> run_side(Call* call, std::shared_ptr<HedgeRace> race, std::size_t index);
+    bool is_decided(const Call& call, const HedgeRace& race) const;
+    void start_hedge(Call* call, UpstreamSearch* search, const std::shared_ptr<HedgeRace>& race,
+                     HedgeCall hedge);
+    Status end_race(Call* call, UpstreamSearch* search, const std::shared_ptr<HedgeRace>& race,
+                    UpstreamTry* attempt);
+    Task<void> settle_loser(std::shared_ptr<HedgeRace> race, std::size_t index);
+    bool begin_now(const Call& call, UpstreamTry* attempt);
+
+    // Active health checks (health_probe.cc).
+    void start_probing();
+    Task<void> probe_all();
+    Task<void> probe(std::shared_ptr<const LoopSnapshot> snapshot, std::uint32_t index);
+    static Task<Result<int>> ask_health(ClientPool* pool, std::string* request, bool allow_reuse,
+                                        std::int64_t deadline_ns);
+    void configure_budgets(const RoutingOptions& routing);
     static Task<Status> send_upstream(ClientConnection* upstream, std::vector<iovec>* pieces,
                                       std::int64_t deadline_ns);
     Task<void> relay(Call* call);
@@ -134,11 +205,21 @@ class Gateway final : public HttpHandler {
     /// By origin, so that a reload that keeps an upstream keeps its connections. Never removed:
     /// calls may be under way.
     std::vector<std::unique_ptr<ClientPool>> pools_;
+    /// Of those that are in use; a reload with other options makes a new pool.
+    std::map<const ClientPool*, ClientPool::Options> pool_options_;
     RandomIdSource ids_;
     // Learned on this loop, for estimates only: prompt tokens per 1024 body bytes, and completion
     // tokens per call.
     std::int64_t tokens_per_kib_ = 256;
     std::int64_t mean_output_tokens_ = 256;
+    Rng rng_;
+    RetryBudget retry_budget_, hedge_budget_;
+    // Scratch of one choice, which nothing suspends.
+    std::array<double, 4> budgets_{};
+    bool is_probing_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>();  ///< for what is posted
+    std::vector<RouteOption> options_;
+    RouteChoice choice_;
 };
 
 }  // namespace tg

@@ -13,6 +13,7 @@ struct HealthOptions {
     double jitter = 0.1;               ///< a probe comes up to this share earlier
     std::int64_t timeout_ms = 10'000;  ///< a probe without result is a failure then
     int failures_to_unhealthy = 3, successes_to_healthy = 2;
+    friend bool operator==(const HealthOptions&, const HealthOptions&) = default;
 };
 
 /// When to probe a deployment that may have no traffic, and whether it is healthy by its probes.

@@ -53,15 +53,11 @@ Task<void> Gateway::run_inspected(Call* call) {
         co_return;
     }
     if (shared_->journal != nullptr) {
-        const std::string& provider = call->routes->front().deployment->options.provider;
-        Result<Catalogue::Found> price =
-            call->snapshot->catalogue->find(call->facts.model, provider, call->started_at);
-        if (!price.ok()) {
+        if (Status priced = find_first_price(call); !priced.ok()) {
             shared_->metrics->refused_model->add();
-            co_await refuse(call, std::move(price).error(), {}, "model");
+            co_await refuse(call, std::move(priced).error(), {}, "model");
             co_return;
         }
-        call->price = *price;
     }
     if (!co_await admit(call)) co_return;
     if (!co_await reserve(call)) co_return;

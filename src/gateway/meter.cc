@@ -34,8 +34,20 @@ std::int64_t learned(std::int64_t mean, std::int64_t sample) {
 }  // namespace
 
 Task<bool> Gateway::reserve(Call* call) {
-    if (shared_->journal == nullptr) co_return true;
-    const Deployment* first = call->routes->front().deployment;
+    if (make_reservation(call).ok()) co_return true;
+    end_admission(call, UsageKnown::no);
+    shared_->metrics->refused_journal->add();
+    co_await refuse(call,
+                    {ErrorCode::journal_unavailable,
+                     "the usage journal cannot take new requests: " + shared_->journal->failure() +
+                         "; nothing was sent to the provider, try again later"});
+    co_return false;
+}
+
+Status Gateway::make_reservation(Call* call) {
+    if (shared_->journal == nullptr) return {};
+    const Deployment* first =
+        call->deployment != nullptr ? call->deployment : call->routes->front().deployment;
     ReservedRecord record;
     record.id = call->id;
     record.payer = {call->caller.customer->id, call->caller.project->id, call->caller.key->id};
@@ -59,19 +71,9 @@ Task<bool> Gateway::reserve(Call* call) {
     record.provider = first->options.provider;
     record.region = first->options.region;
     record.end_user = call->facts.end_user;
-    Result<Reservation> reservation = shared_->journal->reserve(record);
-    if (reservation.ok()) {
-        call->reservation = *reservation;
-        call->has_reservation = true;
-        co_return true;
-    }
-    end_admission(call, UsageKnown::no);
-    shared_->metrics->refused_journal->add();
-    co_await refuse(call,
-                    {ErrorCode::journal_unavailable,
-                     "the usage journal cannot take new requests: " + shared_->journal->failure() +
-                         "; nothing was sent to the provider, try again later"});
-    co_return false;
+    TG_TRY(call->reservation, shared_->journal->reserve(record));
+    call->has_reservation = true;
+    return {};
 }
 
 void Gateway::abandon(Call* call) {
@@ -181,6 +183,7 @@ UsageEvent Gateway::usage_event(const Call& call, UsageSource source) const {
     event.region = call.deployment->options.region;
     event.end_user = call.facts.end_user;
     event.upstream_request_id = call.upstream_request_id;
+    event.asked_model = call.asked_model;
     event.usage = call.reply.usage;
     return event;
 }
@@ -217,10 +220,11 @@ Task<bool> Gateway::settle(Call* call) {
     metrics.tokens_input->add(static_cast<std::uint64_t>(event.usage.input_tokens()));
     metrics.tokens_output->add(static_cast<std::uint64_t>(event.usage.output_tokens()));
     const bool is_priced = find_price(call, event);
-    event.flags = static_cast<std::uint16_t>((call->is_stream_answer ? kEventStream : 0) |
-                                             (call->price.is_fallback ? kEventFallbackPrice : 0) |
-                                             (is_priced ? 0 : kEventUnpriced) |
-                                             (call->reply.is_mismatch ? kEventUsageMismatch : 0));
+    event.flags = static_cast<std::uint16_t>(
+        (call->is_stream_answer ? kEventStream : 0) |
+        (call->price.is_fallback ? kEventFallbackPrice : 0) | (is_priced ? 0 : kEventUnpriced) |
+        (call->asked_model.empty() ? 0 : kEventFallbackModel) |
+        (call->is_hedged ? kEventHedged : 0) | (call->reply.is_mismatch ? kEventUsageMismatch : 0));
 
     const std::int64_t before_ns = loop_->now_ns();
     const Lsn lsn = shared_->journal->settle(call->reservation, event);

@@ -21,6 +21,7 @@ struct OutlierOptions {
     std::int64_t ejection_max_ms = 300'000;
     /// Never more of the pool than this; rounded down, so a pool of one loses none.
     double ejected_share_max = 0.5;
+    friend bool operator==(const OutlierOptions&, const OutlierOptions&) = default;
 };
 
 enum class OutlierReason : std::uint8_t { none, failures, latency };

@@ -6,6 +6,7 @@
 #include "gateway/latency_estimate.h"
 #include "gateway/rate_limit_headers.h"
 #include "gateway/route_choice.h"
+#include "gateway/upstream_set.h"
 
 namespace tg {
 namespace {
@@ -128,6 +129,39 @@ void BM_LatencyQuantile(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(latency.quantile_ns(kSecond, 0.95));
 }
 BENCHMARK(BM_LatencyQuantile);
+
+/// All that the upstream side costs a call to one healthy account: begin, answer, end, and what
+/// compares deployments.
+void run_one_deployment(benchmark::State& state, const UpstreamLimits& limits) {
+    auto options = std::make_shared<GatewayOptions>();
+    UpstreamOptions upstream;
+    upstream.name = "east";
+    upstream.models = {{"*", ""}};
+    upstream.limits = limits;
+    options->upstreams = {upstream};
+    UpstreamStates states;
+    MetricsRegistry registry;
+    const auto set =
+        states.configure(RouteTable::build(options->upstreams).value(), options, &registry, 1);
+    std::int64_t now = 1'000'000'000;
+    for (auto _ : state) {
+        now += 1'000'000;
+        UpstreamTicket ticket;
+        DeploymentState& account = set->state(0);
+        benchmark::DoNotOptimize(
+            account.begin(now, "gpt-4o", {.total_tokens = 100}, nullptr, &ticket));
+        set->observe(now, 0, account.on_answer(now + 500'000, &ticket, {}), 500'000);
+        account.finish(now + 600'000, &ticket, {}, false);
+    }
+}
+void BM_unlimited_deployment(benchmark::State& state) {
+    run_one_deployment(state, {});
+}
+void BM_limited_deployment(benchmark::State& state) {
+    run_one_deployment(state, {.requests_per_minute = 1'000'000, .tokens_per_minute = 100'000'000});
+}
+BENCHMARK(BM_unlimited_deployment);
+BENCHMARK(BM_limited_deployment);
 
 }  // namespace
 }  // namespace tg

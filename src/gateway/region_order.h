@@ -13,6 +13,7 @@ struct RegionPrior {
     std::string name;
     std::int64_t expected_ms =
         0;  ///< time to first byte; 0: not stated, like the slowest stated one
+    friend bool operator==(const RegionPrior&, const RegionPrior&) = default;
 };
 
 struct RegionOptions {

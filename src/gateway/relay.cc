@@ -65,6 +65,8 @@ void Gateway::begin_answer(Call* call, ServerExchange::Framing framing, std::uin
         lines.append("x-tollgate-cost: ").append(format_amount(call->charge, 0)).append(" ");
         lines.append(code(call->charge_currency)).append("\r\n");
     }
+    if (!call->asked_model.empty())
+        lines.append("x-tollgate-model: ").append(call->facts.model).append("\r\n");
     lines.append(call->own_headers);
     call->exchange->end_head(framing, length, has_date);
 }
@@ -164,7 +166,10 @@ Task<void> Gateway::read_whole(Call* call, WholeAnswer* answer) {
 Task<void> Gateway::relay_whole(Call* call) {
     call->answered_status = call->upstream_status;
     WholeAnswer answer(*call);
-    co_await read_whole(call, &answer);
+    if (call->has_early_body)
+        *answer.held = std::move(call->early_body);
+    else
+        co_await read_whole(call, &answer);
     call->reply = answer.scanner.finish();
     call->has_reply = true;
     const bool is_cut = call->outcome == Outcome::upstream_broken;

@@ -30,6 +30,11 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(
         auto deployment = std::make_unique<Deployment>();
         deployment->options = options;
         deployment->index = static_cast<std::uint32_t>(table->deployments_.size());
+        deployment->traits = {.name = options.name,
+                              .provider = options.provider,
+                              .region = options.region,
+                              .pool = options.pool,
+                              .is_zero_retention_covered = options.zero_retention.has_value()};
         Result<HttpUrl> url = parse_url(options.base_url);
         if (!url.ok()) return fail(ErrorCode::invalid_config, where + url.error().detail);
         deployment->url = *url;

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "gateway/options.h"
+#include "gateway/route_choice.h"
 #include "net/http_client.h"
 
 namespace tg {
@@ -17,6 +18,7 @@ struct Deployment {
     HttpUrl url;
     Origin origin;
     std::string fixed_headers;  ///< host, authorization, organisation: complete lines
+    DeploymentTraits traits;    ///< what policies decide on
     std::uint32_t index = 0;  ///< position in the table: each loop keeps its connection pool there
 };
 

@@ -56,12 +56,13 @@ inline std::shared_ptr<const Catalogue> gate_catalogue(std::vector<ModelPrice> p
 
 /// One customer with a project, keys for every refusal and a second good one; another customer with
 /// a key.
-inline std::shared_ptr<const Directory> gate_directory() {
+inline std::shared_ptr<const Directory> gate_directory(DataPolicy policy = {}) {
     std::vector<Customer> customers{{.id = CustomerId(1), .code = "acme", .name = "Acme"},
                                     {.id = CustomerId(2), .code = "globex", .name = "Globex"}};
     std::vector<Project> projects{
         {.id = ProjectId(10), .customer = CustomerId(1), .code = "chat", .name = "Chat"},
         {.id = ProjectId(20), .customer = CustomerId(2), .code = "bot", .name = "Bot"}};
+    projects[0].data_policy = std::move(policy);
     std::vector<ApiKey> keys;
     const auto add = [&](std::uint32_t id, std::string_view text, bool is_active) {
         keys.push_back({.id = KeyId(id),
@@ -99,6 +100,8 @@ inline GatewayOptions gate_options(std::vector<UpstreamOptions> upstreams) {
     GatewayOptions out;
     out.upstreams = std::move(upstreams);
     out.drain_after_disconnect_ms = 20'000;
+    // A test that plays one upstream by hand expects one call, unless it says otherwise.
+    out.routing.retries_same_upstream = false;
     return out;
 }
 
@@ -216,6 +219,9 @@ inline std::string text_of(const UsageEvent& event) {
     if ((event.flags & kEventFallbackPrice) != 0) out.append(" fallback");
     if ((event.flags & kEventUnpriced) != 0) out.append(" unpriced");
     if ((event.flags & kEventUsageMismatch) != 0) out.append(" mismatch");
+    if ((event.flags & kEventFallbackModel) != 0)
+        out.append(" instead of ").append(event.asked_model);
+    if ((event.flags & kEventHedged) != 0) out.append(" hedged");
     return out;
 }
 
@@ -353,6 +359,9 @@ class TestGate {
     void advance_clock(std::int64_t micros) {
         thread_.call([this, micros] { clock_.advance_micros(micros); });
         admission_->tell();
+    }
+    std::vector<UpstreamStatus> upstreams() const {
+        return shared_.upstreams.current()->status(system_clock().monotonic_ns());
     }
     Loop* loop() { return thread_.loop(); }
     UsageJournal* journal() { return journal_.get(); }

@@ -1,123 +1,156 @@
-#include <charconv>
-
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
-#include "gateway/internal/headers.h"
+#include "gateway/internal/route_policy.h"
 
 namespace tg {
 namespace {
 
-iovec to_iovec(std::string_view text) {
-    return {const_cast<char*>(text.data()), text.size()};
-}
-
-/// A connection that was idle may have been closed by the other side just as it was used; nothing
-/// was processed then.
-bool is_stale_connection(const ClientConnection& connection, const Error& error) {
-    return connection.is_reused() && error.code == ErrorCode::upstream_broken &&
-           !connection.has_received();
-}
-
 /// May the request be sent again? A body that went by cannot, none at all can.
-bool is_repeatable(const Call& call) {
+bool can_repeat_body(const Call& call) {
     const HttpHead& head = call.exchange->request();
     return call.is_inspected || (!head.is_chunked() && head.content_length().value_or(0) == 0);
 }
 
-/// May another deployment (or the same, again) do better? Asked before the first byte went to the
-/// client.
-bool is_worth_another_try(int status) {
-    return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& status) {
+    AttemptEnd end;
+    end.status = attempt.status;
+    if (!status.ok()) end.error = status.error().code;
+    end.has_reached_upstream = attempt.has_reached_upstream;
+    end.can_repeat_body = can_repeat_body(call);
+    end.retry_after_ns = attempt.answer.report.retry_after_ns;
+    end.should_retry = attempt.answer.report.should_retry;
+    end.can_heal = attempt.answer.can_heal;
+    return end;
 }
 
-/// The body's bytes with the splices in their places.
-std::uint64_t append_spliced(std::string_view body, const std::vector<Splice>& splices,
-                             std::vector<iovec>* out) {
-    std::uint64_t total = 0;
-    std::size_t at = 0;
-    const auto push = [&](std::string_view piece) {
-        if (piece.empty()) return;
-        out->push_back(to_iovec(piece));
-        total += piece.size();
-    };
-    for (const Splice& splice : splices) {
-        push(body.substr(at, splice.offset - at));
-        push(splice.insert);
-        at = splice.offset + splice.remove;
+}  // namespace
+
+/// May another deployment (or the same, later) do better? 408 and 409 speak of the request, and
+/// clients repeat them by themselves.
+bool Gateway::is_worth_another_try(const UpstreamTry& attempt) {
+    if (attempt.answer.report.should_retry.value_or(false)) return true;
+    switch (attempt.status) {
+        case 429:
+        case 500:
+        case 502:
+        case 503:
+        case 504:
+        case 529:
+            return true;
+        default:
+            return false;
     }
-    push(body.substr(at));
-    return total;
 }
 
 /// The price belongs to the provider that served the call, which need not be the one asked first.
-void find_price_of_deployment(Call* call) {
+void Gateway::find_price_of_deployment(Call* call) const {
     if (call->price.price == nullptr) return;
     const Result<Catalogue::Found> found = call->snapshot->catalogue->find(
         call->facts.model, call->deployment->options.provider, call->started_at);
     call->price = found.ok() ? *found : Catalogue::Found{};
 }
 
-}  // namespace
-
 Task<bool> Gateway::reach_upstream(Call* call) {
-    const GatewayOptions& options = *call->snapshot->options;
-    const std::size_t routes = call->routes->size();
-    Error last{ErrorCode::upstream_unreachable, "no upstream answered"};
-    bool allow_reuse = true;
-    std::size_t next = 0;
-    // A body that is streamed cannot be sent twice, and a single deployment is not asked again
-    // after it has answered.
-    const int attempts_max = call->is_inspected ? options.attempts_max : 1;
-    while (next < routes && call->attempts < attempts_max) {
-        const Route* route = &(*call->routes)[next];
+    const RoutingOptions& routing = call->snapshot->options->routing;
+    UpstreamSearch search;
+    search.policy = route_policy(*call);
+    search.is_bound = is_bound_to_account(*call);
+    search.wait_until_ns = loop_->now_ns() + routing.wait_max_ms * 1'000'000;
+    retry_budget_.on_request(loop_->now_ns());
+    hedge_budget_.on_request(loop_->now_ns());
+    for (;;) {
+        UpstreamTry attempt;
+        if (Status begun = co_await begin_try(call, &search, &attempt); !begun.ok()) {
+            co_await give_up(call, &search, std::move(begun).error());
+            co_return false;
+        }
         if (call->attempts > 0) shared_->metrics->upstream_retries->add();
-        const Status status = co_await attempt(call, route, allow_reuse);
-        if (status.ok()) {
-            const bool has_other = next + 1 < routes && call->attempts < attempts_max;
-            // Nobody waits for a better answer when the client has left.
-            if (!has_other || call->is_client_gone ||
-                !is_worth_another_try(call->upstream_status)) {
-                if (next > 0) find_price_of_deployment(call);
-                co_return true;
-            }
-            log_warn("upstream_failover", {{"id", call->id.text()},
-                                           {"deployment", route->deployment->options.name},
-                                           {"status", call->upstream_status}});
-            call->upstream.reset();
-            ++next;
-            allow_reuse = true;
-            continue;
+        call->deployment = attempt.route->deployment;
+        ++call->attempts;
+        Status status;
+        if (may_hedge(*call, search)) {
+            status = co_await run_hedged(call, &search, &attempt);
+        } else {
+            call->trying = &attempt;
+            status = co_await run_try(call, &attempt);
+            call->trying = nullptr;
         }
-        last = status.error();
-        const bool was_stale =
-            call->upstream && is_repeatable(*call) && is_stale_connection(*call->upstream, last);
-        call->upstream.reset();
-        if (call->is_client_gone || last.code == ErrorCode::cancelled) break;
-        if (was_stale && allow_reuse) {
-            allow_reuse = false;
-            --call->attempts;
-            continue;
+        call->has_reached_upstream = call->has_reached_upstream || attempt.has_reached_upstream;
+        const bool is_answer =
+            status.ok() && (call->is_client_gone || !is_worth_another_try(attempt));
+        RetryDecision next{NoRetry::not_retryable, 0};
+        if (!is_answer) next = decide_next(call, &search, attempt, status);
+        if (status.ok() && !next.is_retry()) {
+            find_price_of_deployment(call);
+            accept_try(call, &attempt);
+            co_return true;
         }
-        shared_->metrics->upstream_failures->add();
-        log_warn("upstream_failed", {{"id", call->id.text()},
-                                     {"deployment", route->deployment->options.name},
-                                     {"error", name(last.code)},
-                                     {"detail", last.detail}});
-        // After a time-out the provider may still be working and billing; asking again would pay
-        // twice.
-        if (last.code == ErrorCode::upstream_timeout && call->has_reached_upstream) break;
-        ++next;
-        allow_reuse = true;
+        if (!status.ok() && !call->is_client_gone && status.error().code != ErrorCode::cancelled) {
+            shared_->metrics->upstream_failures->add();
+        }
+        if (!next.is_retry()) {
+            co_await give_up(call, &search, status.error());
+            co_return false;
+        }
+        log_warn(status.ok() ? "upstream_failover" : "upstream_failed",
+                 {{"id", call->id.text()},
+                  {"deployment", attempt.deployment().options.name},
+                  {"status", attempt.status},
+                  {"error", status.ok() ? std::string_view() : name(status.error().code)},
+                  {"detail", status.ok() ? std::string_view() : status.error().detail}});
+        drop_try(*call->snapshot, &attempt);
+        co_await wait_to_retry(call, next.at_ns);
     }
-    co_await give_up(call, std::move(last));
-    co_return false;
+}
+
+/// Whether another try may follow, and marks what failed for the choice of where.
+RetryDecision Gateway::decide_next(Call* call, UpstreamSearch* search, const UpstreamTry& attempt,
+                                   const Status& status) {
+    const GatewayOptions& options = *call->snapshot->options;
+    const std::int64_t now = loop_->now_ns();
+    const RetryDecision no{NoRetry::not_retryable, 0};
+    // Nobody waits for a better answer when the client has left.
+    if (call->is_client_gone || loop_->is_stopping()) return no;
+    // After a time-out the provider may still be working and billing; asking again would pay twice.
+    if (!status.ok() && status.error().code == ErrorCode::upstream_timeout &&
+        attempt.has_reached_upstream) {
+        return no;
+    }
+    const auto position = static_cast<std::uint32_t>(attempt.route - call->routes->data());
+    search->tried.push_back(position);
+    choose(call, search);
+    const bool has_other =
+        !choice_.candidates.empty() || (!search->is_bound && has_fallback(*call, *search));
+    if (!has_other && (!options.routing.retries_same_upstream || search->is_bound)) return no;
+    RetryOptions retry = options.routing.retry;
+    retry.attempts_max = options.attempts_max;
+    // Going elsewhere costs no time; trying again here does, of what a call may wait in all.
+    const std::int64_t deadline =
+        std::max(search->wait_until_ns, has_other ? now : 0) + retry.attempt_min_ms * 1'000'000;
+    const RetryDecision decision =
+        decide_retry(now, retry, call->attempts, end_of(*call, attempt, status), has_other,
+                     deadline, &retry_budget_, &rng_);
+    // All have failed, and one of them is to be asked again.
+    if (decision.is_retry() && !has_other) search->tried.clear();
+    return decision;
+}
+
+Task<void> Gateway::wait_to_retry(Call* call, std::int64_t at_ns) {
+    if (at_ns <= loop_->now_ns()) co_return;
+    WakeableSleep sleep(loop_);
+    call->wait = &sleep;
+    while (!call->is_client_gone && !loop_->is_stopping() && loop_->now_ns() < at_ns)
+        co_await sleep.until(at_ns);
+    call->wait = nullptr;
 }
 
 /// No deployment gave an answer: settles or abandons the call, and tells the client.
-Task<void> Gateway::give_up(Call* call, Error last) {
+Task<void> Gateway::give_up(Call* call, const UpstreamSearch* search, Error last) {
     call->upstream_status = 0;
-    if (call->is_client_gone) {
+    const bool is_clients_fault =
+        last.code == ErrorCode::request_timeout || last.code == ErrorCode::invalid_request;
+    if (call->is_client_gone || is_clients_fault) {
         call->outcome = Outcome::client_gone;
     } else if (last.code == ErrorCode::upstream_broken) {
         call->outcome = Outcome::upstream_broken;
@@ -130,139 +163,24 @@ Task<void> Gateway::give_up(Call* call, Error last) {
     } else {
         abandon(call);
     }
+    co_await refuse_upstream(call, search, std::move(last));
+}
+
+Task<void> Gateway::refuse_upstream(Call* call, const UpstreamSearch* search, Error last) {
     if (call->is_client_gone || last.code == ErrorCode::cancelled) {
         call->answered_status = 499;
         call->exchange->abort();
         co_return;
     }
-    if (last.code == ErrorCode::request_timeout || last.code == ErrorCode::invalid_request ||
-        last.code == ErrorCode::io_error) {
-        co_await refuse(call, std::move(last));
-        co_return;
+    const bool is_own = last.code == ErrorCode::request_timeout ||
+                        last.code == ErrorCode::invalid_request || last.code == ErrorCode::io_error;
+    if (!search->is_refusal && !is_own) {
+        last.detail = "upstream '" +
+                      std::string(call->deployment != nullptr ? call->deployment->options.name
+                                                              : std::string()) +
+                      "': " + last.detail;
     }
-    last.detail = "upstream '" +
-                  std::string(call->deployment != nullptr ? call->deployment->options.name : "") +
-                  "': " + last.detail;
     co_await refuse(call, std::move(last));
-}
-
-Task<Status> Gateway::attempt(Call* call, const Route* route, bool allow_reuse) {
-    const GatewayOptions& options = *call->snapshot->options;
-    const Deployment& deployment = *route->deployment;
-    call->deployment = route->deployment;
-    ++call->attempts;
-    // What the attempt before was told is not true of this one.
-    call->upstream_request_id.clear();
-    call->first_byte_ns = 0;
-    shared_->metrics->upstream_attempts->add();
-    const std::int64_t deadline_ns = loop_->now_ns() + options.first_byte_timeout_ms * 1'000'000;
-
-    ClientPool* pool = call->snapshot->pools[deployment.index];
-    TG_CO_TRY(call->upstream, co_await pool->acquire(allow_reuse, deadline_ns));
-    ClientConnection& upstream = *call->upstream;
-
-    LoopBuffer head(loop_);
-    std::vector<iovec> pieces;
-    pieces.reserve(8);
-    pieces.emplace_back();
-    std::uint64_t length = 0;
-    if (call->is_inspected) {
-        // A model that stood in the path (engines/{model}) must be told in the body.
-        const bool is_told = !route->upstream_model.empty() || call->facts.model_value.is_set();
-        call->splices =
-            rewrite_request(call->kind, call->facts, call->body,
-                            {.inject_usage = deployment.options.inject_usage,
-                             .upstream_model = is_told ? std::string_view(route->upstream_model)
-                                                       : call->facts.model});
-        length = append_spliced(call->body, call->splices, &pieces);
-    }
-    write_upstream_head(*call, deployment, length, &*head);
-    pieces.front() = to_iovec(*head);
-
-    upstream.start_response(call->exchange->request().method() == "HEAD");
-    call->has_reached_upstream = true;
-    TG_CO_CHECK_OK(co_await send_upstream(&upstream, &pieces,
-                                          loop_->now_ns() + options.upload_timeout_ms * 1'000'000));
-    if (!call->is_inspected) TG_CO_CHECK_OK(co_await upload(call));
-
-    call->exchange->set_peer_gone_listener(call);
-    Result<const HttpHead*> reply = co_await upstream.read_head(deadline_ns);
-    if (!reply.ok() && call->is_client_gone && reply.error().code == ErrorCode::cancelled &&
-        !loop_->is_stopping()) {
-        // The client left while the provider was at work: it is waited for a little, to learn what
-        // it bills.
-        const std::int64_t until = loop_->now_ns() + options.drain_after_disconnect_ms * 1'000'000;
-        reply = co_await upstream.read_head(std::min(deadline_ns, until));
-    }
-    if (!reply.ok()) co_return fail(std::move(reply).error());
-    call->first_byte_ns = loop_->now_ns();
-    shared_->metrics->first_byte->observe_us((call->first_byte_ns - call->started_ns) / 1000);
-    call->upstream_status = (*reply)->status();
-    call->upstream_request_id = (*reply)->find("x-request-id").substr(0, 128);
-    co_return Status{};
-}
-
-Task<Status> Gateway::upload(Call* call) {
-    const GatewayOptions& options = *call->snapshot->options;
-    const bool is_chunked = call->exchange->request().is_chunked();
-    ClientConnection& upstream = *call->upstream;
-    std::vector<std::string_view> body;
-    std::vector<iovec> pieces;
-    for (;;) {
-        body.clear();
-        Result<bool> more = co_await call->exchange->read_body(&body);
-        if (!more.ok()) {
-            call->is_client_gone = more.error().code == ErrorCode::io_error;
-            co_return fail(std::move(more).error());
-        }
-        std::size_t size = 0;
-        for (const std::string_view piece : body) size += piece.size();
-        char line[24];
-        pieces.clear();
-        if (is_chunked && size > 0) {
-            char* end = std::to_chars(line, line + 16, size, 16).ptr;
-            *end++ = '\r';
-            *end++ = '\n';
-            pieces.push_back({line, static_cast<std::size_t>(end - line)});
-        }
-        for (const std::string_view piece : body) pieces.push_back(to_iovec(piece));
-        if (is_chunked && size > 0) pieces.push_back(to_iovec("\r\n"));
-        if (is_chunked && !*more) pieces.push_back(to_iovec("0\r\n\r\n"));
-        if (!pieces.empty()) {
-            const Status sent = co_await send_upstream(
-                &upstream, &pieces, loop_->now_ns() + options.upload_timeout_ms * 1'000'000);
-            if (!sent.ok()) {
-                // The upstream may have answered early (413, 401) and stopped reading: its answer
-                // is what the client needs.
-                if (sent.error().code != ErrorCode::upstream_broken ||
-                    !upstream.has_pending_input())
-                    co_return sent;
-                call->is_body_unsent = true;
-                break;
-            }
-        }
-        if (!*more) break;
-        if (upstream.has_pending_input()) {
-            call->is_body_unsent = true;
-            break;
-        }
-    }
-    co_return Status{};
-}
-
-Task<Status> Gateway::send_upstream(ClientConnection* upstream, std::vector<iovec>* pieces,
-                                    std::int64_t deadline_ns) {
-    Status status = co_await upstream->write(pieces, deadline_ns);
-    if (status.ok()) co_return status;
-    switch (status.error().code) {
-        case ErrorCode::io_error:
-            co_return fail(ErrorCode::upstream_broken,
-                           "the connection was closed while the request was sent");
-        case ErrorCode::request_timeout:
-            co_return fail(ErrorCode::upstream_timeout, "it does not take the request");
-        default:
-            co_return status;
-    }
 }
 
 }  // namespace tg

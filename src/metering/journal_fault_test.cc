@@ -75,7 +75,7 @@ TEST(JournalFault, every_open_reservation_has_room_for_the_largest_end) {
     for (const Reservation& reservation : open) {
         UsageEvent event = test_event(reservation.id.low);
         event.model = event.upstream_model = event.deployment = event.provider = event.region =
-            event.end_user = event.upstream_request_id = longest;
+            event.end_user = event.upstream_request_id = event.asked_model = longest;
         event.usage.quantity.fill(-1);
         journal->settle(reservation, event);
     }

@@ -164,7 +164,7 @@ const char* decode_reserved(Reader& in, ReservedRecord* out) {
     return nullptr;
 }
 
-const char* decode_settled(Reader& in, UsageEvent* out) {
+const char* decode_settled(Reader& in, std::uint8_t version, UsageEvent* out) {
     out->id = in.get_id();
     out->started_at.micros = in.get<std::int64_t>();
     out->ended_at.micros = in.get<std::int64_t>();
@@ -192,7 +192,10 @@ const char* decode_settled(Reader& in, UsageEvent* out) {
     out->region = in.get_text();
     out->end_user = in.get_text();
     out->upstream_request_id = in.get_text();
-    return nullptr;
+    out->asked_model = {};
+    if (version < kRecordVersionAskedModel) return nullptr;
+    out->asked_model = in.get_text();
+    return out->asked_model.empty() && !in.is_short() ? "its asked model is empty" : nullptr;
 }
 
 std::uint32_t crc_of(const FrameHeader& header, std::uint32_t payload_crc) {
@@ -273,6 +276,7 @@ void RecordBuffer::finish(std::uint8_t kind, std::uint8_t* end) {
     TG_ASSERT(length_ <= bytes_.size());
     std::memset(end, 0, length_ - used);
     kind_ = kind;
+    version_ = kRecordVersion;
     payload_crc_ = crc32c(bytes_.data() + kFrameBytes, length_ - kFrameBytes);
 }
 
@@ -315,7 +319,9 @@ void RecordBuffer::encode(const UsageEvent& event) {
           event.end_user, event.upstream_request_id}) {
         out.put_text(text);
     }
+    if (!event.asked_model.empty()) out.put_text(event.asked_model);
     finish(static_cast<std::uint8_t>(RecordKind::settled), out.at());
+    if (!event.asked_model.empty()) version_ = kRecordVersionAskedModel;
 }
 
 void RecordBuffer::encode_abandoned(const RequestId& id, UtcMicros at) {
@@ -330,7 +336,7 @@ void RecordBuffer::encode_segment_end() {
 }
 
 void RecordBuffer::seal(std::uint64_t sequence, UtcMicros recorded_at) {
-    FrameHeader header{length_, 0, kind_ | std::uint64_t{kRecordVersion} << 8 | sequence << 16,
+    FrameHeader header{length_, 0, kind_ | std::uint64_t{version_} << 8 | sequence << 16,
                        recorded_at.micros};
     header.crc = crc_of(header, payload_crc_);
     std::memcpy(bytes_.data(), &header, sizeof header);
@@ -357,7 +363,10 @@ const char* check_frame(const std::uint8_t* frame, std::uint64_t available) {
 
 const char* decode_record(const std::uint8_t* frame, JournalRecord* record) {
     const FrameHeader header = frame_header(frame);
-    if (header.version() != kRecordVersion) return kUnknownValue;
+    const bool is_settled = header.kind() == static_cast<std::uint8_t>(RecordKind::settled);
+    const bool is_known = header.version() == kRecordVersion ||
+                          (is_settled && header.version() == kRecordVersionAskedModel);
+    if (!is_known) return kUnknownValue;
     record->recorded_at.micros = header.recorded_at;
     Reader in(frame + kFrameBytes, frame + header.length);
     const char* reason = nullptr;
@@ -368,7 +377,7 @@ const char* decode_record(const std::uint8_t* frame, JournalRecord* record) {
             break;
         case static_cast<std::uint8_t>(RecordKind::settled):
             record->kind = RecordKind::settled;
-            reason = decode_settled(in, &record->event);
+            reason = decode_settled(in, header.version(), &record->event);
             break;
         case static_cast<std::uint8_t>(RecordKind::abandoned):
             record->kind = RecordKind::abandoned;

@@ -14,7 +14,12 @@ struct FlagName {
 constexpr FlagName kFlags[] = {{kEventStream, "stream"},
                                {kEventFallbackPrice, "fallback_price"},
                                {kEventUnpriced, "unpriced"},
-                               {kEventUsageMismatch, "usage_mismatch"}};
+                               {kEventUsageMismatch, "usage_mismatch"},
+                               {kEventZeroRetention, "zero_retention"},
+                               {kEventPinnedRegion, "pinned_region"},
+                               {kEventDedicated, "dedicated"},
+                               {kEventFallbackModel, "fallback_model"},
+                               {kEventHedged, "hedged"}};
 
 void write_id(JsonWriter& w, const RequestId& id) {
     char text[RequestId::kTextSize];
@@ -76,6 +81,7 @@ void write_settled(JsonWriter& w, const UsageEvent& e) {
         .field("region", e.region)
         .field("end_user", e.end_user)
         .field("upstream_request_id", e.upstream_request_id);
+    if (!e.asked_model.empty()) w.field("asked_model", e.asked_model);
     w.key("usage").begin_object();
     for (std::size_t i = 0; i < e.usage.quantity.size(); ++i) {
         if (e.usage.quantity[i] != 0) w.field(name(static_cast<Meter>(i)), e.usage.quantity[i]);

@@ -22,7 +22,7 @@ TEST(JournalText, records_as_json_lines) {
     reserved.flags = kEventStream;
     reserved.end_user = "a \"quoted\" \xff name";
     UsageEvent event = test_event(1);
-    event.flags = kEventStream | kEventUnpriced | 0x100;
+    event.flags = kEventStream | kEventUnpriced | 0x1000;
     event.attempts = 2;
     journal->settle(must_reserve(*journal, reserved), event);
     journal->abandon(must_reserve(*journal, test_reserved(2)), kTestTime);
@@ -45,7 +45,7 @@ TEST(JournalText, records_as_json_lines) {
             id1 +
             R"(","started_at":"2025-11-24T16:00:00.000001Z","ended_at":"2025-11-24T16:00:00.900001Z",)"
             R"("customer":7,"project":70,"key":700,"endpoint":"chat_completions","service_tier":"standard",)"
-            R"("source":"provider","outcome":"ok","http_status":200,"flags":["stream","unpriced",256],)"
+            R"("source":"provider","outcome":"ok","http_status":200,"flags":["stream","unpriced",4096],)"
             R"("attempts":2,"price_version":3,"first_byte_ms":321,"model":"gpt-4o-mini",)"
             R"("upstream_model":"gpt-4o-mini-2024-07-18","deployment":"eu-1","provider":"openai",)"
             R"("region":"eu-west","end_user":"user-42","upstream_request_id":"req_0123456789abcdef",)"

@@ -494,7 +494,7 @@ TEST_F(RecoveryTest, record_of_a_newer_version_is_refused_not_guessed) {
     // Places after the record's start: its version, and within the payload the endpoint, the tier
     // and the outcome.
     for (const Case& c :
-         {Case{"version", 9, 2}, Case{"kind", 8, 77}, Case{"endpoint", 24 + 58, 200},
+         {Case{"version", 9, 3}, Case{"kind", 8, 77}, Case{"endpoint", 24 + 58, 200},
           Case{"tier", 24 + 59, 9}, Case{"source", 24 + 60, 4}, Case{"outcome", 24 + 61, 6}}) {
         SCOPED_TRACE(c.what);
         Bytes bytes = whole;

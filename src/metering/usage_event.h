@@ -106,13 +106,15 @@ struct UsageEvent {
     std::uint16_t attempts = 1;    ///< upstream calls made for it
     PriceVersionId price_version;  ///< price book version in force at started_at
     std::uint32_t first_byte_ms = 0;
-    std::string_view model;           ///< as asked by the client: what is billed
+    std::string_view model;           ///< that served, by the name clients ask for: what is billed
     std::string_view upstream_model;  ///< as answered by the provider
     std::string_view deployment;
     std::string_view provider;
     std::string_view region;
     std::string_view end_user;
     std::string_view upstream_request_id;
+    std::string_view asked_model;  ///< what the client asked for, when another model served
+                                   ///< (kEventFallbackModel); else empty
     Usage usage;
 };
 

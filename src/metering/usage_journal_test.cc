@@ -1,5 +1,6 @@
 #include "metering/usage_journal.h"
 
+#include <fstream>
 #include <thread>
 
 #include "metering/test_journal.h"
@@ -108,6 +109,7 @@ TEST(UsageJournal, reads_back_every_field_of_an_event) {
     EXPECT_EQ(out.event.region, in.region);
     EXPECT_EQ(out.event.end_user, in.end_user);
     EXPECT_EQ(out.event.upstream_request_id, in.upstream_request_id);
+    EXPECT_EQ(out.event.asked_model, in.asked_model);
     EXPECT_EQ(out.event.usage, in.usage);
 }
 
@@ -175,7 +177,7 @@ TEST(UsageJournal, long_texts_are_cut_at_a_character) {
         auto journal = must_open(small_journal(dir));
         UsageEvent event = test_event(1);
         event.model = event.upstream_model = event.deployment = event.provider = event.region =
-            event.end_user = event.upstream_request_id = c.in;
+            event.end_user = event.upstream_request_id = event.asked_model = c.in;
         journal->settle(must_reserve(*journal, test_reserved(1)), event);
         auto reader = JournalReader::open(dir.path(), {}).value();
         JournalRecord out;
@@ -183,7 +185,8 @@ TEST(UsageJournal, long_texts_are_cut_at_a_character) {
         ASSERT_TRUE(reader->next(&out, kNoLimit).value());
         for (const std::string_view text :
              {out.event.model, out.event.upstream_model, out.event.deployment, out.event.provider,
-              out.event.region, out.event.end_user, out.event.upstream_request_id}) {
+              out.event.region, out.event.end_user, out.event.upstream_request_id,
+              out.event.asked_model}) {
             EXPECT_EQ(text, c.out);
         }
     }
@@ -195,7 +198,7 @@ TEST(UsageJournal, largest_possible_record_fits_the_room_set_aside) {
     const std::string longest = text_of(255);
     UsageEvent event = test_event(1);
     event.model = event.upstream_model = event.deployment = event.provider = event.region =
-        event.end_user = event.upstream_request_id = longest;
+        event.end_user = event.upstream_request_id = event.asked_model = longest;
     event.usage.quantity.fill(-1);  // the longest varint there is
     const Lsn before = must_open(small_journal(TempDirectory()))->durable_end();
     const Reservation reservation = must_reserve(*journal, test_reserved(1));
@@ -206,6 +209,30 @@ TEST(UsageJournal, largest_possible_record_fits_the_room_set_aside) {
     EXPECT_EQ(read.records[0].at, before);
     EXPECT_EQ(read.records[1].usage, event.usage);
     EXPECT_LE(end.value - read.records[1].at.value, journal::kSettledBytesMax);
+}
+
+/// A fallback's record is of version 2, all others stay as programs of version 1 read them.
+TEST(UsageJournal, the_asked_model_is_kept_and_records_without_one_stay_version_1) {
+    const TempDirectory dir;
+    auto journal = must_open(small_journal(dir));
+    UsageEvent fallback = test_event(1);
+    fallback.asked_model = "gpt-4o";
+    fallback.flags = kEventFallbackModel;
+    journal->settle(must_reserve(*journal, test_reserved(1)), fallback);
+    journal->settle(must_reserve(*journal, test_reserved(2)), test_event(2));
+    auto reader = JournalReader::open(dir.path(), {}).value();
+    std::vector<std::string> asked;
+    std::vector<Lsn> at;
+    for (JournalRecord out; reader->next(&out, kNoLimit).value();) {
+        if (out.kind != RecordKind::settled) continue;
+        asked.emplace_back(out.event.asked_model);
+        at.push_back(out.at);
+    }
+    EXPECT_EQ(asked, (std::vector<std::string>{"gpt-4o", ""}));
+    std::ifstream file(dir.path() + "/journal-00000001.tgj", std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    EXPECT_EQ(bytes[at[0].offset() + 9], 2);
+    EXPECT_EQ(bytes[at[1].offset() + 9], 1);
 }
 
 TEST(UsageJournal, rotates_with_reservations_open_across_segments) {

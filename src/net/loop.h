@@ -14,6 +14,9 @@
 namespace tg {
 
 class Socket;
+}  // namespace tg
+struct epoll_event;
+namespace tg {
 
 /// Why a wait ended.
 enum class Wake : std::uint8_t { ready, timed_out, interrupted };
@@ -26,6 +29,7 @@ class Posted {
 
   protected:
     ~Posted() = default;
+    const detail::PromiseBase* frame_ = nullptr;  ///< that run() resumes, for prefetch_frame()
 
   private:
     friend class Loop;
@@ -93,7 +97,9 @@ class Loop {
     /// Wakes the socket's reader after one look at everybody else.
     void wake_next_round(std::uint64_t token) { next_round_.push_back(token); }
     void run_next_round();
+    Socket* socket_of(std::uint64_t token) const;
     void dispatch(std::uint64_t token, std::uint32_t events);
+    void dispatch_batch(const epoll_event* events, std::size_t count);
     void drain_posted();
     void run_ready();
     void interrupt_all();

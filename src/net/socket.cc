@@ -20,6 +20,8 @@ namespace tg {
 namespace {
 
 constexpr std::size_t kMaxPieces = 64;
+/// What is sent in one piece, copied together if need be.
+constexpr std::size_t kJoinedBytes = 4096;
 /// A peer that sends as fast as it is read from lets the others in after as many reads.
 constexpr int kReadsInARowMax = 16;
 
@@ -53,7 +55,12 @@ void keep_scratch(Loop* loop, std::vector<iovec>* pieces, std::string* kept) {
 }  // namespace
 
 Socket::Socket(Loop* loop, int fd, ssl_st* ssl)
-    : loop_(loop), fd_(fd), ssl_(ssl), token_(loop->register_socket(this, fd)) {
+    : loop_(loop),
+      fd_(fd),
+      ssl_(ssl),
+      token_(loop->register_socket(this, fd)),
+      reader_(loop),
+      writer_(loop) {
     const int one = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (ssl_ != nullptr) {
@@ -76,6 +83,16 @@ Socket::~Socket() {
     ::close(fd_);
 }
 
+void Socket::Waiter::on_timer() {
+    if (!handle) return;
+    if (deadline_ns > loop->now_ns()) {
+        loop->timers().arm(this, deadline_ns);
+        return;
+    }
+    wake = Wake::timed_out;
+    finish();
+}
+
 void Socket::on_events(std::uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 && !is_peer_gone_) {
         is_peer_gone_ = true;
@@ -95,7 +112,6 @@ void Socket::on_events(std::uint32_t events) {
     if (reader_.handle && can_read) {
         if (wake_writer) {
             loop_->resume_soon(std::exchange(writer_.handle, nullptr));
-            TimerWheel::cancel(&writer_);
         }
         reader_.finish();
         return;
@@ -130,13 +146,32 @@ IoResult Socket::try_read(char* out, std::size_t capacity) {
 IoResult Socket::try_write(std::span<const iovec> pieces) {
     if (ssl_ != nullptr) return write_tls(pieces);
     if (pieces.size() > kMaxPieces) pieces = pieces.first(kMaxPieces);
+    const std::size_t size = total_size(pieces);
+    char joined[kJoinedBytes];
+    const char* whole = nullptr;
+    if (pieces.size() == 1) {
+        whole = static_cast<const char*>(pieces.front().iov_base);
+    } else if (size <= sizeof joined) {
+        // For the kernel one piece is cheaper than several, by more than this copy.
+        char* end = joined;
+        for (const iovec& piece : pieces) {
+            std::memcpy(end, piece.iov_base, piece.iov_len);
+            end += piece.iov_len;
+        }
+        whole = joined;
+    }
     for (;;) {
-        msghdr message{};
-        message.msg_iov = const_cast<iovec*>(pieces.data());
-        message.msg_iovlen = pieces.size();
-        const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+        ssize_t n = 0;
+        if (whole != nullptr) {
+            n = ::send(fd_, whole, size, MSG_NOSIGNAL);
+        } else {
+            msghdr message{};
+            message.msg_iov = const_cast<iovec*>(pieces.data());
+            message.msg_iovlen = pieces.size();
+            n = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+        }
         if (n >= 0) {
-            if (static_cast<std::size_t>(n) < total_size(pieces)) maybe_writable_ = false;
+            if (static_cast<std::size_t>(n) < size) maybe_writable_ = false;
             return {IoResult::Kind::done, static_cast<std::size_t>(n)};
         }
         if (errno == EINTR) continue;
@@ -229,7 +264,6 @@ void Socket::interrupt() {
     is_interrupted_ = true;
     for (Waiter* waiter : {&reader_, &writer_}) {
         if (!waiter->handle) continue;
-        TimerWheel::cancel(waiter);
         loop_->resume_soon(std::exchange(waiter->handle, nullptr));
     }
 }
@@ -240,7 +274,6 @@ void Socket::interrupt_read_once() {
         return;
     }
     reader_.wake = Wake::interrupted;
-    TimerWheel::cancel(&reader_);
     loop_->resume_soon(std::exchange(reader_.handle, nullptr));
 }
 

@@ -87,6 +87,11 @@ class Socket {
     /// For a listening socket: accept() had nothing more.
     void note_not_readable() { maybe_readable_ = false; }
     int fd() const { return fd_; }
+    /// The innermost task that waits here, for prefetch_frame(); null when none does.
+    const detail::PromiseBase* waiting_frame() const {
+        if (reader_.handle) return reader_.frame;
+        return writer_.handle ? writer_.frame : nullptr;
+    }
 
     void shutdown_write();
     /// Makes close() send a reset, and no TLS close notice: the peer sees a broken connection, not
@@ -94,17 +99,16 @@ class Socket {
     void set_reset_on_close();
     std::string peer_address() const;
 
+    /// Its timer stays armed when a wait ends, and a later wait with a later deadline leaves it
+    /// there: it fires early then, and is armed anew. So a request moves no timer.
     struct Waiter : Timer {
-        void on_timer() override {
-            wake = Wake::timed_out;
-            finish();
-        }
-        void finish() {
-            const auto waiting = std::exchange(handle, nullptr);
-            TimerWheel::cancel(this);
-            waiting.resume();
-        }
+        explicit Waiter(Loop* owner) : loop(owner) {}
+        void on_timer() override;
+        void finish() { std::exchange(handle, nullptr).resume(); }
+        Loop* loop;
         std::coroutine_handle<> handle;
+        const detail::PromiseBase* frame = nullptr;  ///< of handle, while that is set
+        std::int64_t deadline_ns = 0;
         Wake wake = Wake::ready;
     };
 
@@ -115,13 +119,16 @@ class Socket {
         bool is_ready_now;
         bool is_yield = false;  ///< ready, but it is the others' turn
         bool await_ready() const { return is_ready_now; }
-        void await_suspend(std::coroutine_handle<> handle) const {
+        template <typename Promise>
+        void await_suspend(std::coroutine_handle<Promise> handle) const {
             waiter->handle = handle;
+            waiter->frame = detail::promise_of(handle);
             waiter->wake = Wake::ready;
+            waiter->deadline_ns = is_yield ? INT64_MAX : deadline_ns;
             if (is_yield) {
                 socket->loop_->wake_next_round(socket->token_);
             } else {
-                socket->loop_->timers().arm(waiter, deadline_ns);
+                socket->loop_->timers().arm_by(waiter, deadline_ns);
             }
         }
         Wake await_resume() const {

@@ -59,6 +59,12 @@ class TimerWheel {
         *head = timer;
         if (tick < next_tick_) next_tick_ = tick;
     }
+    /// As arm(), but a timer that is armed for an earlier moment stays there: on_timer() has to
+    /// look whether it is time. Costs nothing for a timer that is used again and again.
+    void arm_by(Timer* timer, std::int64_t deadline_ns) {
+        if (!timer->is_armed() || deadline_ns < timer->deadline_tick_ << kTickShift)
+            arm(timer, deadline_ns);
+    }
     static void cancel(Timer* timer) { timer->unlink(); }
 
     /// Fires what is due. Timers may arm and cancel any timer from on_timer().

@@ -47,13 +47,14 @@ std::vector<Splice> rewrite_request(OpenAiCall call, const RequestFacts& facts,
                                     std::string_view body, const RewriteOptions& options) {
     std::vector<Splice> out;
     std::string added;  // members that go in front of the last brace
-    const bool wants_model = !options.upstream_model.empty() &&
-                             (options.upstream_model != facts.model || !facts.model_value.is_set());
-    if (wants_model && facts.model_value.is_set()) {
-        out.push_back(
-            {facts.model_value.offset, facts.model_value.size, quoted(options.upstream_model)});
-    } else if (wants_model) {
-        added = "\"model\":" + quoted(options.upstream_model);
+    // What stands in the body counts, not facts.model: another model may stand in for it.
+    const JsonSpan& there = facts.model_value;
+    std::string model = options.upstream_model.empty() ? "" : quoted(options.upstream_model);
+    if (!model.empty() && there.is_set()) {
+        if (body.substr(there.offset, there.size) != model)
+            out.push_back({there.offset, there.size, std::move(model)});
+    } else if (!model.empty()) {
+        added = "\"model\":" + model;
     }
     const bool puts_usage_last = call == OpenAiCall::chat || call == OpenAiCall::completions;
     if (options.inject_usage && puts_usage_last && facts.is_stream && !facts.asks_usage) {

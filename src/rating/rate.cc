@@ -28,8 +28,8 @@ std::unexpected<Error> negative(const CompiledPrice& price, Meter meter, std::in
 
 }  // namespace
 
-Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
-                        std::string_view region) {
+Status rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
+            std::string_view region, RatedEvent* event) {
     int128 input = 0;
     for (std::size_t i = 0; i < kMeterCount; ++i) {
         if (usage.quantity[i] < 0) return negative(price, static_cast<Meter>(i), usage.quantity[i]);
@@ -38,10 +38,10 @@ Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceT
     const int band = price.band_of(input);
     const CompiledPrice::Row& row = price.row(tier, band, region);
 
-    Result<RatedEvent> result{RatedEvent{}};
-    RatedEvent& event = result.value();
-    event.currency = price.currency();
-    event.version = price.version();
+    event->currency = price.currency();
+    event->version = price.version();
+    event->line_count = 0;
+    event->total = Femto{};
     for (std::size_t i = 0; i < kMeterCount; ++i) {
         const std::int64_t quantity = usage.quantity[i];
         if (quantity == 0) continue;
@@ -51,10 +51,17 @@ Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceT
                 continue;  // every call is one; most models charge nothing for it
             return unpriced(price, meter, tier, band);
         }
-        RatedLine& line = event.lines[static_cast<std::size_t>(event.line_count++)];
+        RatedLine& line = event->lines[static_cast<std::size_t>(event->line_count++)];
         line = {meter, quantity, NanoPerM{row[i]}};
-        event.total += line.amount();
+        event->total += line.amount();
     }
+    return {};
+}
+
+Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
+                        std::string_view region) {
+    Result<RatedEvent> result{RatedEvent{}};
+    TG_CHECK_OK(rate(usage, price, tier, region, &result.value()));
     return result;
 }
 

@@ -37,6 +37,11 @@ struct RatedEvent {
 Result<RatedEvent> rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
                         std::string_view region);
 
+/// The same into `event`, of which only the lines that count are written: for those who rate
+/// millions. After an error `event` holds nothing of use.
+Status rate(const Usage& usage, const CompiledPrice& price, ServiceTier tier,
+            std::string_view region, RatedEvent* event);
+
 /// Most a call can cost: all input at the dearest input class, all output at the dearest output
 /// class, in the dearest band that this much input can reach, plus the price of one request. For
 /// reservations; negative counts are taken as 0. Hosted tools, images, seconds and pages are not in

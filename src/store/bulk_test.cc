@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <limits>
 
 #include "base/clock.h"
 #include "store/test_store.h"
@@ -255,6 +256,142 @@ TEST_P(BulkTest, speed_of_twenty_columns) {
     std::printf("bulk insert: %lld rows/s\n",
                 static_cast<long long>(std::int64_t{kRows} * 1'000'000 / micros));
     EXPECT_EQ(store->integer("SELECT count(*) FROM wide"), kRows);
+}
+
+/// A table that both stores read in the order of its key.
+class BulkReadTest : public DialectTest {
+  protected:
+    std::unique_ptr<TestStore> store_with_rows() const {
+        auto store = fresh_store(TestStore::Schema::empty);
+        const std::string integer = GetParam() == Dialect::sqlite ? "INTEGER" : "BIGINT";
+        run(*store, "CREATE TABLE t (id " + integer +
+                        " PRIMARY KEY, four INTEGER, name TEXT, two SMALLINT)");
+        run(*store,
+            "INSERT INTO t (id, four, name, two) VALUES (3, 30, '', 300), "
+            "(-9223372036854775808, -2147483648, 'least', -32768), "
+            "(9223372036854775807, 2147483647, '\xc3\xa9 a\tb', 32767), (4, 40, 'd', 400), "
+            "(-1, -10, 'minus', -100)");
+        return store;
+    }
+    static void run(TestStore& store, const std::string& sql) {
+        const Status status = store->execute_script(sql);
+        ASSERT_TRUE(status.ok()) << status.error().text();
+    }
+    /// "id four two name" of each row, one a line.
+    static Result<std::string> read(TestStore& store, std::int64_t first, std::int64_t last,
+                                    std::span<const std::string_view> columns = kReadColumns) {
+        std::string out;
+        const Status status =
+            store->bulk_read("t", columns, first, last, [&out](const BulkRow& row) {
+                for (const std::int64_t number : row.integers)
+                    out.append(std::to_string(number)).append(" ");
+                for (const std::string_view text : row.texts) out.append(text).append("\n");
+                return true;
+            });
+        if (!status.ok()) return fail(status.error());
+        return out;
+    }
+    static constexpr std::string_view kReadColumns[] = {"id:i", "four:i4", "two:i2", "name:t"};
+    static constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min(),
+                                  kMost = std::numeric_limits<std::int64_t>::max();
+};
+TG_INSTANTIATE_DIALECTS(BulkReadTest);
+
+TEST_P(BulkReadTest, rows_come_in_order_of_the_key_with_extreme_values) {
+    auto store = store_with_rows();
+    EXPECT_EQ(*read(*store, kLeast, kMost),
+              "-9223372036854775808 -2147483648 -32768 least\n-1 -10 -100 minus\n3 30 300 \n"
+              "4 40 400 d\n9223372036854775807 2147483647 32767 \xc3\xa9 a\tb\n");
+    EXPECT_EQ(*read(*store, -1, 3), "-1 -10 -100 minus\n3 30 300 \n") << "both ends belong to it";
+    EXPECT_EQ(*read(*store, 5, 9), "");
+    EXPECT_EQ(*read(*store, 4, 3), "");
+}
+
+TEST_P(BulkReadTest, many_rows_all_arrive) {
+    auto store = store_with_rows();
+    constexpr int kRows = 30'000;
+    run(*store, "DELETE FROM t");
+    ASSERT_TRUE((*store)->begin().ok());
+    auto bulk = (*store)->bulk_insert("t", kReadColumns);
+    ASSERT_TRUE(bulk.ok());
+    for (int i = 0; i < kRows; ++i) {
+        (*bulk)->integer(i);
+        (*bulk)->integer(-i);
+        (*bulk)->integer(i % 1000);
+        (*bulk)->text("n" + std::to_string(i));
+        ASSERT_TRUE((*bulk)->end_row().ok());
+    }
+    ASSERT_TRUE((*bulk)->finish().ok());
+    ASSERT_TRUE((*store)->commit().ok());
+    int next = 0;
+    ASSERT_TRUE((*store)
+                    ->bulk_read("t", kReadColumns, 0, kRows,
+                                [&](const BulkRow& row) {
+                                    EXPECT_EQ(row.integers[0], next);
+                                    EXPECT_EQ(row.integers[1], -next);
+                                    EXPECT_EQ(row.integers[2], next % 1000);
+                                    EXPECT_EQ(row.texts[0], "n" + std::to_string(next));
+                                    ++next;
+                                    return !testing::Test::HasFailure();
+                                })
+                    .ok());
+    EXPECT_EQ(next, kRows);
+}
+
+TEST_P(BulkReadTest, stops_when_told_and_the_connection_goes_on) {
+    auto store = store_with_rows();
+    int rows = 0;
+    ASSERT_TRUE((*store)->begin().ok());
+    const Status status =
+        (*store)->bulk_read("t", kReadColumns, kLeast, kMost, [&](const BulkRow&) {
+            EXPECT_FALSE((*store)->execute("DELETE FROM t").ok()) << "it is reading";
+            return ++rows < 2;
+        });
+    ASSERT_TRUE(status.ok()) << status.error().text();
+    EXPECT_EQ(rows, 2);
+    EXPECT_EQ(store->integer("SELECT count(*) FROM t"), 5);
+    ASSERT_TRUE((*store)->commit().ok());
+    EXPECT_EQ(*read(*store, 4, 4), "4 40 400 d\n");
+}
+
+TEST_P(BulkReadTest, a_null_is_an_error_that_names_the_column_and_never_a_zero) {
+    for (const std::string column : {"four", "two", "name"}) {
+        auto store = store_with_rows();
+        run(*store, "UPDATE t SET " + column + " = NULL WHERE id = 4");
+        const Result<std::string> rows = read(*store, kLeast, kMost);
+        ASSERT_FALSE(rows.ok()) << column;
+        EXPECT_EQ(rows.error().code, ErrorCode::corrupt_data);
+        EXPECT_NE(rows.error().detail.find("column " + column + " of t"), std::string::npos)
+            << rows.error().detail;
+        EXPECT_EQ(*read(*store, -1, 3), "-1 -10 -100 minus\n3 30 300 \n") << "it goes on";
+    }
+}
+
+TEST_P(BulkReadTest, a_column_of_another_type_is_an_error_and_never_another_value) {
+    auto store = store_with_rows();
+    if (GetParam() == Dialect::sqlite)
+        run(*store, "UPDATE t SET four = 0.5 WHERE id = 4");
+    else
+        run(*store, "ALTER TABLE t ALTER COLUMN four TYPE real");
+    const Result<std::string> rows = read(*store, kLeast, kMost);
+    ASSERT_FALSE(rows.ok());
+    EXPECT_EQ(rows.error().code, ErrorCode::corrupt_data);
+    EXPECT_NE(rows.error().detail.find("column four of t"), std::string::npos)
+        << rows.error().detail;
+}
+
+TEST_P(BulkReadTest, refuses_what_cannot_be_read) {
+    auto store = store_with_rows();
+    const std::string_view text_first[] = {"name:t", "id:i"};
+    const std::string_view no_column[] = {"id:i", "five:i"};
+    const std::string_view no_type[] = {"id:i", "four:x"};
+    for (const auto& columns : {text_first, no_column, no_type})
+        EXPECT_FALSE(read(*store, 0, 9, std::span(columns, 2)).ok());
+    EXPECT_FALSE(
+        (*store)
+            ->bulk_read("no_table", kReadColumns, 0, 9, [](const BulkRow&) { return true; })
+            .ok());
+    EXPECT_TRUE(read(*store, 0, 9).ok());
 }
 
 }  // namespace

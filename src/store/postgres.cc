@@ -135,6 +135,9 @@ class PostgresConnection final : public SqlConnection {
     Status rollback() override;
     Result<std::unique_ptr<BulkInsert>> bulk_insert(
         std::string_view table, std::span<const std::string_view> columns) override;
+    Status bulk_read(std::string_view table, std::span<const std::string_view> columns,
+                     std::int64_t first, std::int64_t last,
+                     const std::function<bool(const BulkRow&)>& row) override;
     Result<std::int64_t> data_version() override { return 0; }
     bool is_lost() override {
         if (PQstatus(raw()) != CONNECTION_OK) return true;
@@ -338,6 +341,20 @@ Result<std::unique_ptr<SqlConnection::BulkInsert>> PostgresConnection::bulk_inse
     TG_TRY(std::vector<BulkColumn> parsed,
            parse_bulk_columns(table, columns.data(), columns.size()));
     return start_copy(&session_, table, std::move(parsed));
+}
+
+Status PostgresConnection::bulk_read(std::string_view table,
+                                     std::span<const std::string_view> columns, std::int64_t first,
+                                     std::int64_t last,
+                                     const std::function<bool(const BulkRow&)>& row) {
+    TG_CHECK_OK(check_usable("bulk read"));
+    TG_TRY(const std::vector<BulkColumn> parsed,
+           parse_read_columns(table, columns.data(), columns.size()));
+    session_.is_busy = true;
+    Status status = read_copy(&session_, table, parsed, first, last, row);
+    session_.is_busy = false;
+    if (!status.ok()) return fail(failed(std::move(status).error()));
+    return {};
 }
 
 void ignore_notice(void* /*unused*/, const char* /*text*/) {}

@@ -148,10 +148,8 @@ class PostgresCopy final : public SqlConnection::BulkInsert {
 Result<std::unique_ptr<SqlConnection::BulkInsert>> start_copy(PostgresSession* session,
                                                               std::string_view table,
                                                               std::vector<BulkColumn> columns) {
-    std::string sql = "COPY " + std::string(table) + " (";
-    for (const BulkColumn& column : columns)
-        sql.append(&column == columns.data() ? "" : ", ").append(column.name);
-    sql += ") FROM STDIN (FORMAT BINARY)";
+    std::string sql =
+        "COPY " + std::string(table) + " (" + column_list(columns) + ") FROM STDIN (FORMAT BINARY)";
     const PgResult result(PQexec(session->connection.get(), sql.c_str()));
     if (PQresultStatus(result.get()) != PGRES_COPY_IN) {
         session->has_failed = true;

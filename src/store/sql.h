@@ -31,6 +31,13 @@ class SqlRow {
     virtual std::string_view text(int column) const = 0;
 };
 
+/// One row of bulk_read(): its integers and its texts, each in the order of the columns; valid
+/// during the call.
+struct BulkRow {
+    std::span<const std::int64_t> integers;
+    std::span<const std::string_view> texts;
+};
+
 /// A connection to SQLite or PostgreSQL. Statements use `?` for parameters in both. Not
 /// thread-safe; blocking: never on a loop thread. Errors: store_unavailable (busy, connection lost,
 /// disk full: retry, on PostgreSQL with a new connection), conflict (unique or foreign key),
@@ -83,6 +90,16 @@ class SqlConnection {
     /// (text).
     virtual Result<std::unique_ptr<BulkInsert>> bulk_insert(
         std::string_view table, std::span<const std::string_view> columns) = 0;
+
+    /// Fast read of `table`: COPY ... BINARY (PostgreSQL), all columns of a row at once (SQLite);
+    /// less than half of query()'s time. `columns` are as for bulk_insert(). The first one is an
+    /// integer, leads the primary key, and is the order: rows that have it from `first` to `last`,
+    /// both included, ascending. `row` returns false to stop. A NULL, or a column of another type
+    /// than named (any integer is one of type i, i4 and i2 in SQLite), makes the whole read fail
+    /// with corrupt_data: nothing is taken for 0 or "" here.
+    virtual Status bulk_read(std::string_view table, std::span<const std::string_view> columns,
+                             std::int64_t first, std::int64_t last,
+                             const std::function<bool(const BulkRow&)>& row) = 0;
 
     /// Changes when another connection has committed (SQLite: PRAGMA data_version); cheap.
     /// PostgreSQL: always 0, poll a table.

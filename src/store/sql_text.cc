@@ -170,4 +170,24 @@ Result<std::vector<BulkColumn>> parse_bulk_columns(std::string_view table,
     return out;
 }
 
+Result<std::vector<BulkColumn>> parse_read_columns(std::string_view table,
+                                                   const std::string_view* columns,
+                                                   std::size_t count) {
+    TG_TRY(std::vector<BulkColumn> out, parse_bulk_columns(table, columns, count));
+    if (out[0].type == BulkType::text) {
+        return fail(ErrorCode::internal, "bulk read of " + std::string(table) + ": column '" +
+                                             out[0].name +
+                                             "' is a text; the first column is the "
+                                             "order and has to be an integer");
+    }
+    return out;
+}
+
+std::string column_list(const std::vector<BulkColumn>& columns) {
+    std::string out;
+    for (const BulkColumn& column : columns)
+        out.append(out.empty() ? "" : ", ").append(column.name);
+    return out;
+}
+
 }  // namespace tg::store_internal

@@ -2,6 +2,7 @@
 
 #include "store/internal/drivers.h"
 #include "store/internal/sql_text.h"
+#include "store/internal/sqlite_bulk_read.h"
 #include "store/internal/statement_cache.h"
 
 namespace tg::store_internal {
@@ -122,6 +123,12 @@ class SqliteRow final : public SqlRow {
 class SqliteConnection final : public SqlConnection {
   public:
     explicit SqliteConnection(Database db) : db_(std::move(db)), statements_(kStatementsMax) {}
+    /// What statements need besides the database. Called once.
+    Status prepare_functions() {
+        const int rc = reader_.attach(db_.get());
+        if (rc != SQLITE_OK) return fail(error_of(db_.get(), rc, ""));
+        return {};
+    }
 
     Dialect dialect() const override { return Dialect::sqlite; }
     Result<std::int64_t> execute(std::string_view sql, std::span<const SqlValue> values) override;
@@ -133,6 +140,9 @@ class SqliteConnection final : public SqlConnection {
     Status rollback() override;
     Result<std::unique_ptr<BulkInsert>> bulk_insert(
         std::string_view table, std::span<const std::string_view> columns) override;
+    Status bulk_read(std::string_view table, std::span<const std::string_view> columns,
+                     std::int64_t first, std::int64_t last,
+                     const std::function<bool(const BulkRow&)>& row) override;
     Result<std::int64_t> data_version() override;
 
   private:
@@ -151,6 +161,7 @@ class SqliteConnection final : public SqlConnection {
     Error failed(int rc, std::string_view sql) { return failed(error_of(db_.get(), rc, sql)); }
     Status run(std::string_view sql);
 
+    SqliteBulkReader reader_;  // outlives the database, which calls it
     Database db_;
     StatementCache<Statement> statements_;
     bool in_transaction_ = false;
@@ -437,11 +448,8 @@ Result<std::unique_ptr<SqlConnection::BulkInsert>> SqliteConnection::bulk_insert
            parse_bulk_columns(table, columns.data(), columns.size()));
     std::string sql = "INSERT INTO " + std::string(table) + " (";
     std::string marks;
-    for (const BulkColumn& column : parsed) {
-        sql.append(marks.empty() ? "" : ", ").append(column.name);
-        marks.append(marks.empty() ? "?" : ", ?");
-    }
-    sql.append(") VALUES (").append(marks).append(")");
+    for (std::size_t i = 0; i < parsed.size(); ++i) marks.append(i == 0 ? "?" : ", ?");
+    sql.append(column_list(parsed)).append(") VALUES (").append(marks).append(")");
     sqlite3_stmt* raw = nullptr;
     const int rc =
         sqlite3_prepare_v2(db_.get(), sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr);
@@ -449,6 +457,33 @@ Result<std::unique_ptr<SqlConnection::BulkInsert>> SqliteConnection::bulk_insert
     if (rc != SQLITE_OK) return fail(failed(rc, sql));
     return std::unique_ptr<BulkInsert>(
         new SqliteBulkInsert(this, std::move(statement), std::move(sql), std::move(parsed)));
+}
+
+Status SqliteConnection::bulk_read(std::string_view table,
+                                   std::span<const std::string_view> columns, std::int64_t first,
+                                   std::int64_t last,
+                                   const std::function<bool(const BulkRow&)>& row) {
+    TG_CHECK_OK(check_usable("bulk read"));
+    TG_TRY(const std::vector<BulkColumn> parsed,
+           parse_read_columns(table, columns.data(), columns.size()));
+    const std::string& key = parsed[0].name;
+    const std::string sql = "SELECT " + std::string(SqliteBulkReader::kFunction) + "(" +
+                            column_list(parsed) + ") FROM " + std::string(table) + " WHERE " + key +
+                            " >= ? AND " + key + " <= ? ORDER BY " + key;
+    const SqlValue range[] = {first, last};
+    TG_TRY(sqlite3_stmt * statement, prepare(sql, range));
+    const ResetStatement reset{statement};
+    is_busy_ = true;
+    reader_.begin(table, parsed, row);
+    int rc = SQLITE_ROW;
+    while (rc == SQLITE_ROW && reader_.wants_more()) rc = sqlite3_step(statement);
+    is_busy_ = false;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return fail(failed(rc, sql));
+    if (!reader_.error().empty()) {
+        return fail(
+            failed({ErrorCode::corrupt_data, reader_.error() + ", in: " + statement_excerpt(sql)}));
+    }
+    return {};
 }
 
 /// Switching to WAL needs the file alone for a moment and does not wait by itself, so that it is
@@ -489,7 +524,9 @@ Result<std::unique_ptr<SqlConnection>> open_sqlite(const SqliteOptions& options)
         set != SQLITE_OK) {
         return fail(error_of(raw, set, ""));
     }
-    return std::unique_ptr<SqlConnection>(std::make_unique<SqliteConnection>(std::move(db)));
+    auto connection = std::make_unique<SqliteConnection>(std::move(db));
+    TG_CHECK_OK(connection->prepare_functions());
+    return std::unique_ptr<SqlConnection>(std::move(connection));
 }
 
 }  // namespace tg::store_internal

@@ -92,10 +92,10 @@ ${extra}`;
 
 /** The simulator, a gateway before it, and one customer with a project and a key. */
 export class Stack {
-    static async start({ extra = '', simArgs = [] } = {}) {
+    static async start({ extra = '', simArgs = [], simPort: wantedSimPort } = {}) {
         const stack = new Stack();
         stack.folder = await mkdtemp(join(tmpdir(), 'tollgate-e2e-'));
-        const [simPort, port, adminPort] = [await freePort(), await freePort(), await freePort()];
+        const [simPort, port, adminPort] = [wantedSimPort ?? await freePort(), await freePort(), await freePort()];
         Object.assign(stack, { simPort, port, adminPort });
         stack.config = join(stack.folder, 'tollgate.yaml');
         await writeFile(stack.config, gateConfig({ port, adminPort, simPort, folder: stack.folder, extra }));

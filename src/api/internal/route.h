@@ -56,6 +56,7 @@ std::span<const Route> usage_routes();
 std::span<const Route> event_routes();
 std::span<const Route> bill_routes();
 std::span<const Route> audit_routes();
+std::span<const Route> upstream_routes();
 
 ApiReply json_reply(int status, std::string body);
 /// 201 with the address of what was made; a replay says so in a header.

@@ -20,11 +20,16 @@ class DimensionTable {
     Result<std::uint32_t> add(SqlConnection& store, const UsageEvent& event);
 
   private:
-    /// By the texts as they are, so that only new ones are checked for what cannot be stored.
-    std::unordered_map<std::string, std::uint32_t> by_raw_;
+    /// Texts as they are in events, at the place their hash gives: found again without a check for
+    /// what cannot be stored. What falls on a taken place replaces it.
+    struct Slot {
+        std::string raw;
+        std::uint32_t id = 0;  ///< 0: empty
+    };
+    static constexpr std::size_t kSlots = 1024;
+    std::vector<Slot> slots_ = std::vector<Slot>(kSlots);
     std::unordered_map<std::string, std::uint32_t> by_stored_;
-    std::string raw_, last_raw_, stored_, scratch_;
-    std::uint32_t last_id_ = 0;
+    std::string stored_, scratch_;
     std::uint32_t next_ = 1;
 };
 

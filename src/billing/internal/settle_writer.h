@@ -1,7 +1,7 @@
 #pragma once
-#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "billing/internal/usage_sums.h"
@@ -11,7 +11,7 @@
 namespace tg {
 
 inline constexpr std::size_t kRecentCalls = 100;
-/// A chunk that holds so many events is full; the batch that fills it may bring more.
+/// A chunk that holds so many events is full.
 inline constexpr std::int64_t kChunkEvents = 20'000;
 
 /// Where the settler stands in the journal and in usage_events.
@@ -23,6 +23,7 @@ struct SettlePosition {
 Result<SettlePosition> read_position(SqlConnection& store);
 /// Takes the position for the caller's transaction. Errors: conflict when it is not `expected`.
 Status claim_position(SqlConnection& store, const SettlePosition& expected);
+Status write_position(SqlConnection& store, const SettlePosition& position);
 
 struct EventRow {
     std::int64_t sequence = 0;
@@ -39,16 +40,19 @@ class EventWriter {
 
   private:
     std::unique_ptr<SqlConnection::BulkInsert> insert_;
-    std::string usage_, end_user_, request_id_;
+    std::string usage_, end_user_, request_id_, asked_model_;
 };
 
-/// Once a connection, before the first transaction: tables of its own in which sums are collected.
-Status prepare_sums(SqlConnection& store);
+/// Once a connection, before the first transaction: how it commits, and tables of its own in which
+/// sums are collected. The connection is the settler's alone.
+Status prepare_settling(SqlConnection& store);
 /// Adds to the roll-ups.
 Status write_sums(SqlConnection& store, const UsageSums& sums);
-/// Sequences of each customer, ascending; keeps the newest.
-Status write_recent(SqlConnection& store,
-                    const std::map<std::uint32_t, std::vector<std::int64_t>>& recent);
+/// Sequences of a batch by customer, ascending.
+using RecentSequences = std::unordered_map<std::uint32_t, std::vector<std::int64_t>>;
+/// Adds the newest to recent_calls, and removes what is older than a customer's newest
+/// kRecentCalls.
+Status write_recent(SqlConnection& store, const RecentSequences& recent);
 
 /// A row of usage_chunks; without events last_sequence is first_sequence - 1.
 struct Chunk {
@@ -59,7 +63,7 @@ struct Chunk {
 };
 /// The last one; when there is none, one that nothing has been written to.
 Result<Chunk> last_chunk(SqlConnection& store);
-/// Joins `batch` to the last chunk, or makes it the next one when that is full; moves the position.
+/// Joins `batch` to the last chunk, or makes it the next one when that is full.
 Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& batch);
 
 }  // namespace tg

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/time_zone.h"
@@ -44,7 +45,7 @@ class ZoneHistory {
         std::int64_t first_sequence = 0;
         std::shared_ptr<const TimeZone> zone;
     };
-    std::map<std::uint32_t, std::vector<Entry>> entries_;
+    std::unordered_map<std::uint32_t, std::vector<Entry>> entries_;
 };
 
 /// Price books by version, asked for once; for many threads.
@@ -64,6 +65,8 @@ struct EventsChecked {
     JournalSums sums;
     std::uint64_t records = 0, events = 0;
     bool is_complete = true;  ///< the journal could be read to the end of every chunk
+    /// A connection that was opened for it and is free; null when there was one thread only.
+    std::unique_ptr<SqlConnection> second;
 };
 
 /// Compares the events of chunks with rows of usage_events, on as many threads as there are cores
@@ -72,8 +75,12 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
                                    const std::vector<Chunk>& chunks, const ZoneHistory& zones,
                                    Problems* problems);
 
-/// Compares every row of every roll-up. Errors: of the store.
-Status check_rollups(SqlConnection& store, const JournalSums& sums, Problems* problems);
+/// Compares every row of every roll-up but those of end users, marking in `sums` what has its row.
+/// Errors: of the store.
+Status check_rollups(SqlConnection& store, JournalSums* sums, Problems* problems);
+/// The same for usage_daily_end_users, which has most rows; may run at the same time through
+/// another connection.
+Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* problems);
 
 /// Compares the bill of every customer and month with usage. Errors: of the store.
 Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSums& sums,

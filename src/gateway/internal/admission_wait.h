@@ -17,7 +17,11 @@ class AdmissionWait final : public AdmissionWaiter, public Posted {
     AdmissionWait& operator=(const AdmissionWait&) = delete;
 
     bool await_ready() const { return is_done_; }
-    void await_suspend(std::coroutine_handle<> waiter) { handle_ = waiter; }
+    template <typename Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiter) {
+        handle_ = waiter;
+        frame_ = detail::promise_of(waiter);
+    }
     void await_resume() const {}
 
     /// Loop thread, while it is awaited: the client has left. Resumes the coroutine soon, or when

@@ -7,6 +7,8 @@
 #include "base/ids.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/admission_wait.h"
+#include "gateway/internal/limit_wait.h"
+#include "gateway/internal/upstream_try.h"
 #include "identity/directory.h"
 #include "metering/usage_event.h"
 #include "metering/usage_journal.h"
@@ -46,7 +48,7 @@ struct Call final : PeerGoneListener {
     bool is_retry_useless = false;  ///< whatever the error's code says in general
     std::string_view error_type;    ///< of OpenAI's error object; empty: by status
 
-    Ticket ticket{};                   ///< what the call holds of its limits; none: nothing
+    Ticket admission_ticket{};         ///< what the call holds of its limits; none: nothing
     Amounts reserved{};                ///< by it
     bool has_token_limits = false;     ///< among its levels
     AdmissionWait* waiting = nullptr;  ///< while it stands in line
@@ -62,8 +64,17 @@ struct Call final : PeerGoneListener {
     std::int64_t prompt_tokens_counted = -1;  ///< counted before the body was let go
 
     const std::vector<Route>* routes = nullptr;
+    std::string asked_model;  ///< set when facts.model is a fallback for it
+    // The try that answered, or the last one.
     const Deployment* deployment = nullptr;
     std::unique_ptr<ClientConnection> upstream;
+    UpstreamTicket ticket;
+    std::string early_body;  ///< the whole body of a refusal that was read to learn its reason
+    bool has_early_body = false;
+    UpstreamTry* trying = nullptr;           ///< under way
+    std::shared_ptr<struct HedgeRace> race;  ///< keeps the copy of `body`
+    WakeableSleep* wait = nullptr;           ///< for a limit, or for something to happen in a race
+    bool is_hedged = false;  ///< a second call was made beside the one that answered
     int attempts = 0;
     bool has_reached_upstream =
         false;                    ///< a request was written to a connection: the provider may bill
@@ -93,6 +104,9 @@ struct Call final : PeerGoneListener {
         is_client_gone = true;
         if (waiting != nullptr) waiting->on_client_gone();
         if (upstream) upstream->socket().interrupt_read_once();
+        if (trying != nullptr && trying->connection)
+            trying->connection->socket().interrupt_read_once();
+        if (wait != nullptr) wait->wake_here();
     }
 
     std::string_view id_view() const { return {id_text, sizeof id_text}; }
@@ -111,8 +125,10 @@ class DurableWait final : public DurableWaiter, public Posted {
         : journal_(journal), loop_(loop), lsn_(lsn) {}
 
     bool await_ready() const { return false; }
-    bool await_suspend(std::coroutine_handle<> waiter) {
+    template <typename Promise>
+    bool await_suspend(std::coroutine_handle<Promise> waiter) {
         handle_ = waiter;
+        frame_ = detail::promise_of(waiter);
         is_asking_ = true;
         journal_->notify_when_durable(lsn_, this);
         is_asking_ = false;

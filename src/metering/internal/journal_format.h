@@ -76,6 +76,9 @@ inline constexpr std::uint32_t kFrameBytes = sizeof(FrameHeader);
 inline constexpr std::uint32_t kFrameBytesMax = 64U << 10;
 
 inline constexpr std::uint8_t kRecordVersion = 1;
+/// SETTLED with one text more, the model that was asked for. Written only where there is one, so
+/// that a journal without fallbacks can still be read by programs that know version 1 alone.
+inline constexpr std::uint8_t kRecordVersionAskedModel = 2;
 /// Last record of a full segment; no payload. The next record is in the next segment.
 inline constexpr std::uint8_t kKindSegmentEnd = 255;
 
@@ -88,7 +91,7 @@ inline constexpr std::uint32_t kSettledFixedBytes = 62;
 inline constexpr std::uint32_t kReservedBytesMax =
     align8(kFrameBytes + kReservedFixedBytes + 5 * kTextBytesMax);
 inline constexpr std::uint32_t kSettledBytesMax =
-    align8(kFrameBytes + kSettledFixedBytes + 1 + kMeterCount * 11 + 7 * kTextBytesMax);
+    align8(kFrameBytes + kSettledFixedBytes + 1 + kMeterCount * 11 + 8 * kTextBytesMax);
 inline constexpr std::uint32_t kRecordBytesMax = kSettledBytesMax;
 static_assert(kReservedBytesMax <= kRecordBytesMax && kRecordBytesMax < kFrameBytesMax);
 
@@ -116,6 +119,7 @@ class RecordBuffer {
     std::uint32_t length_ = 0;
     std::uint32_t payload_crc_ = 0;
     std::uint8_t kind_ = 0;
+    std::uint8_t version_ = kRecordVersion;
 };
 
 /// Makes the checksum of a record with an altered header or payload right again; for tests and

@@ -1,6 +1,7 @@
 #pragma once
 #include <libpq-fe.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,5 +37,11 @@ Error postgres_error(PGconn* connection, const PGresult* result, std::string_vie
 Result<std::unique_ptr<SqlConnection::BulkInsert>> start_copy(PostgresSession* session,
                                                               std::string_view table,
                                                               std::vector<BulkColumn> columns);
+
+/// COPY (SELECT ...) TO STDOUT (FORMAT BINARY), for SqlConnection::bulk_read(). Errors: as
+/// postgres_error(); corrupt_data.
+Status read_copy(PostgresSession* session, std::string_view table,
+                 const std::vector<BulkColumn>& columns, std::int64_t first, std::int64_t last,
+                 const std::function<bool(const BulkRow&)>& row);
 
 }  // namespace tg::store_internal

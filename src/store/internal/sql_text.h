@@ -30,6 +30,12 @@ struct BulkColumn {
 Result<std::vector<BulkColumn>> parse_bulk_columns(std::string_view table,
                                                    const std::string_view* columns,
                                                    std::size_t count);
+/// The same for bulk_read(), whose first column has to be an integer.
+Result<std::vector<BulkColumn>> parse_read_columns(std::string_view table,
+                                                   const std::string_view* columns,
+                                                   std::size_t count);
+/// "a, b, c"
+std::string column_list(const std::vector<BulkColumn>& columns);
 constexpr bool fits(BulkType type, std::int64_t value) {
     if (type == BulkType::int32) return value == static_cast<std::int32_t>(value);
     if (type == BulkType::int16) return value == static_cast<std::int16_t>(value);
