@@ -50,7 +50,13 @@ Status Server::start() {
                                                                       .limits = limits_.get()});
     shared_.admission = admission_.get();
     fleet_ = make_fleet_driver(config_.fleet, shared_.clock, admission_.get(), &registry_);
-    if (fleet_) fleet_->start();
+    if (fleet_) {
+        fleet_accounts_ = std::make_unique<FleetAccounts>(
+            [this](FleetLevels* where, const FleetWant& want) { fleet_->want(where, want); });
+        fleet_->add(fleet_accounts_.get());
+        shared_.upstreams.join_fleet(fleet_accounts_.get());
+        fleet_->start();
+    }
     if (config_.is_metering_on) TG_CHECK_OK(open_journal());
     TG_CHECK_OK(start_workers());
     register_metrics();

@@ -58,6 +58,7 @@ class Server {
     std::unique_ptr<UsageJournal> journal_;
     std::unique_ptr<Settler> settler_;
     std::unique_ptr<GateAdmission> admission_;
+    std::unique_ptr<FleetAccounts> fleet_accounts_;
     std::unique_ptr<FleetDriver> fleet_;  ///< null: this process is alone
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<AdminApi> api_;

@@ -124,15 +124,6 @@ class AccountPacer {
     void set_fleet_until(std::int64_t until_ns) { fleet_until_ns_ = until_ns; }
     PacerUse use(std::int64_t now_ns);
 
-    /// From now on this is one process of a fleet: of each limit it uses its share, which is
-    /// nothing until set_fleet_share(), and nothing again after `until_ns` of set_fleet_until().
-    /// Refused calls, headers and Retry-After count as before: they are the account's.
-    void join_fleet();
-    /// `concurrency` and amounts: units; what has no limit is not looked at.
-    void set_fleet_share(const MinuteLimits& share, std::int64_t concurrency);
-    void set_fleet_until(std::int64_t until_ns) { fleet_until_ns_ = until_ns; }
-    PacerUse use(std::int64_t now_ns);
-
     /// When a call of `cost` may be sent. Exact: take() at that time succeeds unless another call
     /// was taken, or an answer changed the picture, in between.
     PacerStart earliest_start(std::int64_t now_ns, const PacerCost& cost);

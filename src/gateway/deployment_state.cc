@@ -71,6 +71,48 @@ class PacedLimits {
     LimitWaiter *first = nullptr, *last = nullptr;
     std::int64_t waiting = 0;
     PacerCost queued{.requests = 0};
+    LevelHandle fleet_level{};   ///< of FleetAccounts
+    std::int64_t wanted_ns = 0;  ///< when a share was last asked for out of turn
+};
+
+/// An account's limits as the fleet sees them. Outlives both the limits and the deployment.
+class DeploymentState::Shared final : public FleetAccount {
+  public:
+    Shared(std::weak_ptr<DeploymentState> owner, std::weak_ptr<PacedLimits> limits)
+        : owner_(std::move(owner)), limits_(std::move(limits)) {}
+
+    State fleet_state(std::int64_t now_ns) override {
+        State state{.is_gone = true};
+        with([&](PacedLimits& limits) {
+            state.is_gone = false;
+            state.use = limits.pacer.use(now_ns);
+            state.waiting = limits.queued;
+            if (limits.first != nullptr) state.next = limits.first->cost_;
+        });
+        return state;
+    }
+    void set_fleet_share(const MinuteLimits& share, std::int64_t concurrency) override {
+        with([&](PacedLimits& limits) {
+            limits.pacer.set_fleet_share(share, concurrency);
+            if (limits.first != nullptr) limits.first->wake();
+        });
+    }
+    void set_fleet_until(std::int64_t until_ns) override {
+        with([&](PacedLimits& limits) { limits.pacer.set_fleet_until(until_ns); });
+    }
+
+  private:
+    template <typename Use>
+    void with(const Use& use) {
+        const std::shared_ptr<DeploymentState> owner = owner_.lock();
+        const std::shared_ptr<PacedLimits> limits = limits_.lock();
+        if (owner == nullptr || limits == nullptr) return;
+        const std::lock_guard lock(owner->mutex_);
+        use(*limits);
+    }
+
+    std::weak_ptr<DeploymentState> owner_;
+    std::weak_ptr<PacedLimits> limits_;
 };
 
 /// Of one account, by label `deployment`.
@@ -125,7 +167,29 @@ std::shared_ptr<PacedLimits> DeploymentState::make_limits(std::string model,
                                                           const UpstreamLimits& limits) {
     auto out = std::make_shared<PacedLimits>(std::move(model), pacer_options(limits, provider_));
     out->limits = limits;
+    if (fleet_ != nullptr) share(out);
     return out;
+}
+
+void DeploymentState::join_fleet(FleetAccounts* fleet) {
+    const std::lock_guard lock(mutex_);
+    fleet_ = fleet;
+    share(account_);
+    for (const auto& [model, limits] : by_model_) share(limits);
+}
+
+void DeploymentState::share(const std::shared_ptr<PacedLimits>& limits) {
+    limits->pacer.join_fleet();
+    limits->fleet_level = fleet_->add(name_ + "\n" + limits->model,
+                                      std::make_shared<Shared>(weak_from_this(), limits));
+}
+
+/// A call has to wait, perhaps only for a larger share.
+void DeploymentState::want_share(PacedLimits* limits, std::int64_t now_ns) {
+    constexpr std::int64_t kPauseNs = 20 * kMs;
+    if (fleet_ == nullptr || now_ns - limits->wanted_ns < kPauseNs) return;
+    limits->wanted_ns = now_ns;
+    fleet_->want(limits->fleet_level);
 }
 
 /// What the meters have learned stays when only the amounts change. With another burst or way of
@@ -217,6 +281,7 @@ BeginAnswer DeploymentState::begin(std::int64_t now_ns, std::string_view model,
     std::optional<PacerTicket> taken = limits->pacer.take(now_ns, cost);
     if (!taken) {
         const PacerStart start = limits->pacer.earliest_start(now_ns, cost);
+        want_share(limits.get(), now_ns);
         return {start.bound == PacerBound::too_large ? BeginResult::too_large : BeginResult::wait,
                 start};
     }

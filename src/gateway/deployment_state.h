@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "gateway/account_pacer.h"
 #include "gateway/circuit_breaker.h"
+#include "gateway/fleet_accounts.h"
 #include "gateway/health_schedule.h"
 #include "gateway/latency_estimate.h"
 #include "gateway/options.h"
@@ -64,7 +65,7 @@ struct BeginAnswer {
 /// What all loops know of one upstream account: what it has left of its limits, whether it works,
 /// how quick it is, who waits for it. Thread-safe: one lock, held for well under a microsecond.
 /// Times are the loops' monotonic nanoseconds. Lives across reloads, by the deployment's name.
-class DeploymentState {
+class DeploymentState : public std::enable_shared_from_this<DeploymentState> {
   public:
     /// `registry` may be null: no metrics.
     DeploymentState(const Deployment& deployment, MetricsRegistry* registry, std::uint64_t seed,
@@ -73,6 +74,9 @@ class DeploymentState {
     DeploymentState(const DeploymentState&) = delete;
     DeploymentState& operator=(const DeploymentState&) = delete;
 
+    /// Its limits are shared with the other processes of a fleet from now on: nothing goes out
+    /// until `fleet`, which outlives every use of this, has a share. Owned by a shared_ptr.
+    void join_fleet(FleetAccounts* fleet);
     /// The configuration as it is now. What was learned stays.
     void configure(const Deployment& deployment, const RoutingOptions& routing,
                    std::int64_t now_ns);
@@ -125,6 +129,9 @@ class DeploymentState {
     void set_limits(std::shared_ptr<PacedLimits>* held, std::string model,
                     const UpstreamLimits& limits);
     void unlink(LimitWaiter* waiter);
+    class Shared;
+    void share(const std::shared_ptr<PacedLimits>& limits);
+    void want_share(PacedLimits* limits, std::int64_t now_ns);
     CallVerdict count(std::int64_t now_ns, UpstreamTicket* ticket, const CallEnd& end);
 
     const std::string name_, base_url_;
@@ -142,6 +149,7 @@ class DeploymentState {
     std::optional<HealthSchedule> health_;
     LatencyEstimate latency_;
     UpstreamLimits account_limits_;
+    FleetAccounts* fleet_ = nullptr;
     std::shared_ptr<PacedLimits> account_;
     std::unordered_map<std::string, std::shared_ptr<PacedLimits>, Hash, std::equal_to<>> by_model_;
 };

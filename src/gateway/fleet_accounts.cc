@@ -32,30 +32,17 @@ Limits shared_limits(const PacerUse& use) {
 }  // namespace
 
 LevelHandle FleetAccounts::add(const std::string& name, std::shared_ptr<FleetAccount> account) {
-    LevelHandle handle;
+    const LevelId id{LevelKind::account, hash64(name)};
+    std::size_t index = 0;
     {
         const std::lock_guard lock(mutex_);
-        account->set_fleet_share({}, 0);
-        account->set_fleet_until(until_ns_);
-        entries_.push_back({{LevelKind::account, hash64(name)}, std::move(account)});
-        handle = LevelHandle(static_cast<std::uint32_t>(entries_.size()));
+        while (index < entries_.size() && entries_[index].id != id) ++index;
+        if (index == entries_.size()) entries_.emplace_back();
+        entries_[index] = {id, std::move(account)};
     }
-    want(handle);
-    return handle;
-}
-
-void FleetAccounts::replace(LevelHandle level, std::shared_ptr<FleetAccount> account) {
-    {
-        const std::lock_guard lock(mutex_);
-        Entry& entry = entries_[level.get() - 1];
-        entry.account = std::move(account);
-        // What the old one has sent still counts, but only it knows: the new one asks anew.
-        entry.share = {0, 0, 0, 0, 0};
-        if (!entry.account) return;
-        entry.account->set_fleet_share({}, 0);
-        entry.account->set_fleet_until(until_ns_);
-    }
+    const LevelHandle level(static_cast<std::uint32_t>(index + 1));
     want(level);
+    return level;
 }
 
 FleetAccounts::Entry FleetAccounts::entry(LevelHandle level) const {
@@ -70,8 +57,8 @@ void FleetAccounts::want(LevelHandle level) {
 FleetReport FleetAccounts::report(LevelHandle level, std::int64_t now_us) {
     const Entry known = entry(level);
     FleetReport out{.share = known.share};
-    if (!known.account) return out;
     const FleetAccount::State state = known.account->fleet_state(now_us * 1000);
+    if (state.is_gone) return out;
     out.limits = shared_limits(state.use);
     out.used = fleet_amounts(state.use.used, state.use.in_flight);
     out.waiting = fleet_amounts(state.waiting);
@@ -92,7 +79,6 @@ void FleetAccounts::set_share(LevelHandle level, const FleetShare& share, std::i
         known.share = share.share;
         account = known.account;
     }
-    if (!account) return;
     MinuteLimits meters{};
     meters[at(LimitMeter::requests)] = share.share.requests;
     meters[at(LimitMeter::input_tokens)] = share.share.input_tokens;
@@ -106,10 +92,13 @@ void FleetAccounts::drop_share(LevelHandle level, std::int64_t now_us) {
 }
 
 void FleetAccounts::set_shares_until(std::int64_t until_us) {
-    const std::lock_guard lock(mutex_);
-    until_ns_ = until_us > INT64_MAX / 1000 ? INT64_MAX : until_us * 1000;
-    for (const Entry& known : entries_)
-        if (known.account) known.account->set_fleet_until(until_ns_);
+    const std::int64_t until_ns = until_us > INT64_MAX / 1000 ? INT64_MAX : until_us * 1000;
+    std::vector<std::shared_ptr<FleetAccount>> accounts;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const Entry& known : entries_) accounts.push_back(known.account);
+    }
+    for (const auto& account : accounts) account->set_fleet_until(until_ns);
 }
 
 }  // namespace tg

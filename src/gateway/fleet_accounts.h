@@ -17,6 +17,7 @@ class FleetAccount {
   public:
     virtual ~FleetAccount() = default;
     struct State {
+        bool is_gone = false;  ///< its owner is no more; nothing else is said
         PacerUse use{};
         /// In line for it, all together and the first alone; 0 calls: nobody.
         PacerCost waiting{.requests = 0};
@@ -36,10 +37,10 @@ class FleetAccounts final : public FleetLevels {
     using Want = std::function<void(FleetLevels*, const FleetWant&)>;
     explicit FleetAccounts(Want want) : want_(std::move(want)) {}
 
-    /// From now on its shares are asked for. `account` is kept until replace().
+    /// From now on its shares are asked for; until there is one `account`, whose pacer has joined
+    /// the fleet already, uses nothing. One of the same name replaces the former, whose use is
+    /// forgotten then. Does not call `account`.
     LevelHandle add(const std::string& name, std::shared_ptr<FleetAccount> account);
-    /// Another owner of the same account, after a reload; null: it is not used any more.
-    void replace(LevelHandle level, std::shared_ptr<FleetAccount> account);
     /// Calls wait for the account's limits: asks now, not at the next regular time.
     void want(LevelHandle level);
 
@@ -59,7 +60,6 @@ class FleetAccounts final : public FleetLevels {
     Want want_;
     mutable std::mutex mutex_;
     std::vector<Entry> entries_;
-    std::int64_t until_ns_ = INT64_MAX;
 };
 
 }  // namespace tg

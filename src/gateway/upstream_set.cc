@@ -150,6 +150,7 @@ std::shared_ptr<const UpstreamSet> UpstreamStates::configure(
             std::uint64_t seed = 0;
             fill_secure_random(&seed, sizeof seed);
             state = std::make_shared<DeploymentState>(*deployment, registry, seed, now_ns);
+            if (fleet_ != nullptr) state->join_fleet(fleet_);
         }
         state->configure(*deployment, options->routing, now_ns);
         states[each.name] = state;

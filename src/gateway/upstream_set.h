@@ -96,6 +96,11 @@ class UpstreamStates {
     std::shared_ptr<const UpstreamSet> configure(std::shared_ptr<const RouteTable> routes,
                                                  std::shared_ptr<const GatewayOptions> options,
                                                  MetricsRegistry* registry, std::int64_t now_ns);
+    /// Accounts' limits are shared with the other processes of a fleet; before configure().
+    void join_fleet(FleetAccounts* fleet) {
+        const std::lock_guard lock(mutex_);
+        fleet_ = fleet;
+    }
     /// The newest set; null before the first configure().
     std::shared_ptr<const UpstreamSet> current() const;
 
@@ -109,6 +114,7 @@ class UpstreamStates {
     std::shared_ptr<const RouteTable> routes_;
     std::shared_ptr<const GatewayOptions> options_;
     std::shared_ptr<const UpstreamSet> current_;
+    FleetAccounts* fleet_ = nullptr;
     std::map<std::string, std::shared_ptr<DeploymentState>> states_;
     struct Group {
         OutlierOptions options;
