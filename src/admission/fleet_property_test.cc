@@ -104,7 +104,7 @@ TEST(FleetProperty, NeverMoreThanTheLimitWithRefuse) {
         FleetWorld world(options);
         for (auto& weight : world.weights) weight = 1 + rng.below(100);
         world.per_minute = limit * 5 * static_cast<std::int64_t>(1 + rng.below(3));
-        run_disturbed(world, seed, 90'000);
+        run_disturbed(world, seed, 60'000);
         EXPECT_LE(world.peak(LimitKind::requests), limit) << "seed " << seed;
         EXPECT_GT(world.taken.size(), static_cast<std::size_t>(limit)) << "seed " << seed;
     }
@@ -127,7 +127,7 @@ TEST(FleetProperty, NeverMoreTokensThanTheLimitWithRefuse) {
         FleetWorld world(options);
         for (auto& weight : world.weights) weight = 1 + rng.below(100);
         world.per_minute = 5 * 3 * limit / options.amounts.total_tokens();
-        run_disturbed(world, seed, 90'000);
+        run_disturbed(world, seed, 60'000);
         EXPECT_LE(world.peak(LimitKind::total_tokens), limit) << "seed " << seed;
         EXPECT_LE(world.peak(LimitKind::output_tokens), options.limits.output_tokens)
             << "seed " << seed;
@@ -222,13 +222,14 @@ TEST(FleetProperty, SmallLimitsAndLargeRequestsGoRound) {
         options.call_us = 100'000;
         FleetWorld world(options);
         world.per_minute = 600;
-        world.run(180'000);
+        world.run(120'000);
         EXPECT_LE(world.peak(LimitKind::requests), one.per_window);
-        const auto possible = static_cast<std::size_t>(one.per_window * 180 / 12);
+        const auto possible = static_cast<std::size_t>(one.per_window * 120 / 12);
         EXPECT_GE(world.taken.size(), possible * 80 / 100) << one.per_window;
         std::vector<std::size_t> by_process(4);
         for (const auto& taken : world.taken) ++by_process[taken.process];
-        for (const std::size_t count : by_process) EXPECT_GE(count, possible / 8);
+        for (const std::size_t count : by_process)
+            EXPECT_GE(count, std::max<std::size_t>(1, possible / 8));
     }
 }
 
