@@ -1,8 +1,8 @@
+#include "store/internal/redis_connection.h"
+
 #include <hiredis/hiredis.h>
 
 #include <algorithm>
-
-#include "store/internal/redis_connection.h"
 
 namespace tg::store_internal {
 namespace {
