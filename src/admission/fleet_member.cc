@@ -240,6 +240,8 @@ Status FleetMember::on_reply(const FleetCall& call, const std::vector<std::strin
         return corrupt("has " + std::to_string(reply.size()) + " parts");
     group.is_calling = false;
     group.failures_in_a_row = 0;
+    if (group.lease == Lease::lost)
+        for (const std::uint32_t index : group.levels) levels_[index].due_us = now_us;
     group.lease = Lease::valid;
     group.lease_until_us = call.sent_us + options_.lease_us;
     group.others = reply[3];

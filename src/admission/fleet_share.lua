@@ -277,8 +277,8 @@ local function share_level(level, limits, said)
         else
             local cap = limit
             if is_recovering then
-                local cold = is_strict and 0 or math.floor(limit * #names / (#names + #missing))
-                cap = math.min(limit, known[kind] > 0 and known[kind] or cold)
+                local part = is_strict and 0 or math.floor(limit * #names / (#names + #missing))
+                cap = math.min(limit, math.max(known[kind], part))
             end
             local held, gone = 0, 0
             for _, record in ipairs(others) do

@@ -102,6 +102,7 @@ class AdmissionState {
     std::int64_t granularity_us() const { return granularity_us_; }
 
   private:
+    void hold(std::uint32_t index);
     void lapse_shares();
     Amounts needed(const Level& level, const Slot& slot) const;
     Block first_block(const Slot& slot) const;

@@ -21,10 +21,9 @@ FleetReport AdmissionState::report(std::uint32_t index) {
     expire(index);
     Level& level = levels_[index];
     FleetReport out = level.report(tick_, span_);
-    if (FleetPart* fleet = level.fleet()) {
-        fleet->is_wanted = false;
-        if (!fleet->is_held) held_.push_back(index);
-        fleet->is_held = true;
+    if (level.fleet() != nullptr) {
+        level.fleet()->is_wanted = false;
+        hold(index);
     }
     const LevelLine* line = level.line();
     if (line == nullptr || line->parked.empty()) return out;
@@ -33,10 +32,18 @@ FleetReport AdmissionState::report(std::uint32_t index) {
     return out;
 }
 
+/// The driver knows the level: it lapses with the others, and is not forgotten.
+void AdmissionState::hold(std::uint32_t index) {
+    FleetPart& fleet = *levels_[index].fleet();
+    if (!fleet.is_held) held_.push_back(index);
+    fleet.is_held = true;
+}
+
 void AdmissionState::set_share(std::uint32_t index, const FleetShare& share) {
     Level& level = levels_[index];
     FleetPart* fleet = level.fleet();
     TG_ASSERT(fleet != nullptr);
+    hold(index);
     const Limits before = level.share();
     const bool was_final = fleet->is_final;
     level.set_share(share.share);
