@@ -127,7 +127,7 @@ void FleetMember::want(FleetLevels* where, const FleetWant& want, std::int64_t n
         known != index_of_.end() ? known->second : make_level(where, want, now_us);
     Level& level = levels_[index];
     level.is_leaving = false;
-    level.used_at_us = now_us;
+    level.used_at_us = level.wanted_at_us = now_us;
     if (groups_[level.group].lease == Lease::lost)
         give_alone(&level, now_us);
     else if (!level.is_lacking)
@@ -306,6 +306,8 @@ bool FleetMember::take_share(std::uint32_t index, const FleetCall& call, std::st
         level.due_us = now_us + options_.renew_us / 4;
     if (!level.is_lacking) {
         level.gap_us = 0;
+        // Wanted while the call was under way.
+        if (level.wanted_at_us > call.sent_us) level.due_us = now_us;
         return true;
     }
     // Others give back within moments, or as their windows move on.

@@ -128,6 +128,7 @@ class FleetMember {
         FleetAmounts used{};      ///< as last reported
         std::int64_t gap_us = 0;  ///< until it is asked again while it is lacking
         std::int64_t due_us = 0;
+        std::int64_t wanted_at_us = -1;
         std::int64_t used_at_us = 0;  ///< when it was last seen in use
         bool is_pressed = false;
         bool is_lacking = false;  ///< more should come, others hold it still
