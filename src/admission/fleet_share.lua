@@ -1,24 +1,13 @@
---Shares the levels of one group out to the processes of a
-      fleet.One call is one atomic step over all levels it names.-- --A process holds so many units
-          of each kind of a level;
-it keeps what it has used within the window, and what it may-- still use,
-    within that.What all hold together is never more than the limit
-    : a unit goes to another process only-- after its holder has said that it neither uses nor may
-          use it any more,
-    or can be known not to,
-    being silent.--The proof is in docs / decisions / 0006 - fleet -
-        limits.md.-- --KEYS[1] : a hash of the group.Fields : e = "run;epoch;started_ms";
-m = "member,sequence,lease_end_ms,is_complete;...";
---x = "member,..." : of the epoch before;
-w = "level,at_ms;..." : levels of which somebody lacks a share;
---l : LEVEL = "known|RECORD|RECORD...", RECORD = member;
-served_ms;
-said_ms;
-HOLD;
-USED;
-DEMAND;
-NEED;
-UNSETTLED;LEAVING.
+-- Shares the levels of one group out to the processes of a fleet. One call is one atomic step over all levels it names.
+--
+-- A process holds so many units of each kind of a level; it keeps what it has used within the window, and what it may
+-- still use, within that. What all hold together is never more than the limit: a unit goes to another process only
+-- after its holder has said that it neither uses nor may use it any more, or can be known not to, being silent.
+-- The proof is in docs/decisions/0008-fleet-limits.md.
+--
+-- KEYS[1]: a hash of the group. Fields: e = "run;epoch;started_ms"; m = "member,sequence,lease_end_ms,is_complete;...";
+--   x = "member,...": of the epoch before; w = "level,at_ms;...": levels of which somebody lacks a share;
+--   l:LEVEL = "known|RECORD|RECORD...", RECORD = member;served_ms;said_ms;HOLD;USED;DEMAND;NEED;UNSETTLED;LEAVING.
 --   HOLD to UNSETTLED: five numbers, kinds in the order of LimitKind. LEAVING: for each windowed kind what of USED is left
 --   after 1, 2 ... 11 of 12 steps of the window, kinds apart by "/", none where nothing is limited.
 -- ARGV: 1 member, 2 sequence (grows with each call), 3 run (names this life of the server), 4 lease_ms, 5 window_ms,
@@ -26,25 +15,19 @@ UNSETTLED;LEAVING.
 --   by this call or before, or "", 10 "strict" or "", then for each level its name, its limits (-1: none) and
 --   "HOLD;USED;DEMAND;NEED;UNSETTLED;LEAVING".
 -- Reply: {"stale"} for a call that was overtaken, else {"ok", epoch, phase, members known, levels lacking, and for each
---   level "SHARE;USED BY OTHERS;is_final;is_pressed"
-}
-, is_pressed being 2 where slots of concurrency are short,
-    which-- change hands quickly.Phases : quiet(all say what they hold, nobody gets more),
-    --recovering(some are missing, and what they hold is left alone),
-    open.
+--   level "SHARE;USED BY OTHERS;is_final;is_pressed"}, is_pressed being 2 where slots of concurrency are short, which
+--   change hands quickly. Phases: quiet (all say what they hold, nobody gets more),
+--   recovering (some are missing, and what they hold is left alone), open.
 
-    local key,
-    member, sequence, run = KEYS[1], ARGV[1],
-                      tonumber(ARGV[2]), ARGV[3] local lease, window, margin = tonumber(ARGV[4]),
-                      tonumber(ARGV[5]), tonumber(ARGV[6]) local is_leaving,
-                      is_strict = ARGV[8] ~= '', ARGV[10] ~= '' local KINDS, CONCURRENCY, STEPS = 5,
-                      5,
-                      12
+local key, member, sequence, run = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local lease, window, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local is_leaving, is_strict = ARGV[8] ~= '', ARGV[10] ~= ''
+local KINDS, CONCURRENCY, STEPS = 5, 5, 12
 
-                      local clock = redis.call('TIME') local now =
-                          clock[1] * 1000 + math.floor(clock[2] / 1000)
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-                                                local function split(text, separator)
+local function split(text, separator)
     local out = {}
     for piece in (text .. separator):gmatch('(.-)' .. separator) do out[#out + 1] = piece end
     return out
@@ -83,27 +66,24 @@ end
 
 -- The members. One is gone when its lease has run out and all it used has left the window.
 local members, names = {}, {}
-for
-    _,
-        text in ipairs(split(state[2] or '', ';')) do local m =
-            split(text, ',') if #m == 4 and
-            tonumber(m[3]) + window + margin
-                >= now then members[m[1]] = {sequence = tonumber(m[2]), lease_end = tonumber(m[3]),
-                                             is_complete = m[4] == '1'} names[#names + 1] = m[1] end
-        end local me = members[member] if me
-                       and sequence <= me.sequence then return {'stale'} end
-                                       if not me then me = {is_complete = false} members[member] =
-                           me names[#names + 1] = member end me.sequence,
-                                                            me.lease_end = sequence,
-                                                            is_leaving and now - 1 or
-                                                                now + lease me.is_complete =
-                                                                me.is_complete or ARGV[9] == epoch
+for _, text in ipairs(split(state[2] or '', ';')) do
+    local m = split(text, ',')
+    if #m == 4 and tonumber(m[3]) + window + margin >= now then
+        members[m[1]] = {sequence = tonumber(m[2]), lease_end = tonumber(m[3]), is_complete = m[4] == '1'}
+        names[#names + 1] = m[1]
+    end
+end
+local me = members[member]
+if me and sequence <= me.sequence then return {'stale'} end
+if not me then
+    me = {is_complete = false}
+    members[member] = me
+    names[#names + 1] = member
+end
+me.sequence, me.lease_end = sequence, is_leaving and now - 1 or now + lease
+me.is_complete = me.is_complete or ARGV[9] == epoch
 
-                                                                                      -- After a
-                                                                                      new epoch
-        : first nobody gets more,
-                                                            until each has said what it holds
-                                                                or its lease has run out; then, while
+-- After a new epoch: first nobody gets more, until each has said what it holds or its lease has run out; then, while
 -- some are missing, what was not said to be held may be theirs, until it has left the window.
 local is_quiet = now < started + lease + margin
 local is_young = now < started + lease + window + 2 * margin
@@ -210,8 +190,8 @@ local function targets(live, kind, capacity, limit)
     for _, record in ipairs(live) do is_starved = is_starved or record.need[kind] > out[record.member] end
     if is_starved then
         -- A request larger than its part would never pass. What the next request of each needs comes first, in turn, as
-        -- far as it goes;
-    the rest is divided.local turn, base = {}, {}
+        -- far as it goes; the rest is divided.
+        local turn, base = {}, {}
         for _, record in ipairs(live) do turn[#turn + 1] = record end
         table.sort(turn, by_turn)
         for _, record in ipairs(turn) do
@@ -239,9 +219,10 @@ for _, text in ipairs(split(state[4] or '', ';')) do
 end
 
 local function share_level(level, limits, said)
-    local field = 'l:'..level local stored = split(redis.call('HGET', key, field) or '', '|')
-        local known = numbers(stored[1] or '') local mine,
-          others = nil, {}
+    local field = 'l:' .. level
+    local stored = split(redis.call('HGET', key, field) or '', '|')
+    local known = numbers(stored[1] or '')
+    local mine, others = nil, {}
     for i = 2, #stored do
         local record = parse_record(stored[i])
         if record.member == member then
@@ -259,9 +240,7 @@ local function share_level(level, limits, said)
         known = {}
     end
 
-    local live, everyone = {self}, {
-            self
-        }
+    local live, everyone = {self}, {self}
     for _, record in ipairs(others) do
         everyone[#everyone + 1] = record
         if is_live(members[record.member]) then live[#live + 1] = record end
