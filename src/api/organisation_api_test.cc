@@ -93,9 +93,9 @@ TEST_P(OrganisationApiTest, a_data_policy_is_set_shown_inherited_and_recorded) {
     EXPECT_EQ(text_at(at(project, "effective_data_policy"), "pool"), "gpu");
     EXPECT_TRUE(a.t.holder.get()->project(ProjectId(1))->data_policy.is_zero_retention)
         << "it holds when the answer is there";
-    EXPECT_EQ(a.error("PATCH", "/projects/1", R"({"data_policy":{"regions":["us"]}})",
-                      "may only narrow"),
-              "invalid_request");
+    EXPECT_EQ(
+        a.error("PATCH", "/projects/1", R"({"data_policy":{"regions":["us"]}})", "may only narrow"),
+        "invalid_request");
     const auto made = a.ok(201, "POST", "/projects",
                            R"({"customer":"acme","code":"b","name":"B",)"
                            R"("data_policy":{"zero_retention":true,"keep_end_user":true}})");

@@ -10,7 +10,8 @@ void read_regions(Body& policy, DataPolicyPatch* out) {
     out->regions.emplace();
     if (value->kind == JsonValue::Kind::null) return;
     const auto refuse = [&] {
-        policy.note_error("'regions' must be a list of names such as [\"eu\"], or null for anywhere");
+        policy.note_error(
+            "'regions' must be a list of names such as [\"eu\"], or null for anywhere");
     };
     if (value->kind != JsonValue::Kind::array) return refuse();
     out->regions->emplace();

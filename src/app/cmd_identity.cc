@@ -229,8 +229,8 @@ void add_project_policy(CLI::App* group, CommandContext* context,
                 TG_TRY(const Customer customer, session.store.customer(args->customer));
                 TG_TRY(Project project, session.store.project(customer.id, args->code));
                 if (!patch.is_empty()) {
-                    TG_TRY(project, session.store.update_project(
-                                        project.id, {.data_policy = patch}, session.change));
+                    TG_TRY(project, session.store.update_project(project.id, {.data_policy = patch},
+                                                                 session.change));
                 }
                 if (args->is_json)
                     print_json([&](JsonWriter& w) { write_project(w, project); });
@@ -299,8 +299,8 @@ void add_project(CLI::App& app, CommandContext* context) {
                     });
                     return {};
                 }
-                TextTable table({"customer", "code", "name", "department", "environment", "policy",
-                                 "state"});
+                TextTable table(
+                    {"customer", "code", "name", "department", "environment", "policy", "state"});
                 for (const Project& p : all) {
                     TG_TRY(const Customer owner, session.store.customer(p.customer));
                     table.row({owner.code, p.code, p.name, p.department, p.environment,

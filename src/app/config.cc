@@ -174,7 +174,8 @@ void read_all(YamlReader& in, Config* c) {
             billing.problem("time_zone", zone.error().detail);
     });
     in.section("security", [&](YamlReader& security) {
-        security.choice("core_dumps", {"off", "on"}, [&](std::size_t i) { c->has_core_dumps = i == 1; });
+        security.choice("core_dumps", {"off", "on"},
+                        [&](std::size_t i) { c->has_core_dumps = i == 1; });
     });
     in.section("log", [&](YamlReader& log) {
         log.choice("level", {"debug", "info", "warn", "error"},

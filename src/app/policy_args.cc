@@ -47,15 +47,17 @@ void add_policy_options(CLI::App* command, PolicyArgs* args) {
              "be kept");
     add_flag("--allow-web-search", &args->allow_web_search,
              "true or false: exception from zero retention, the provider may search the web");
-    add_flag("--keep-end-user", &args->keep_end_user,
-             "true or false: exception from zero retention, keep end users of any form for reports");
+    add_flag(
+        "--keep-end-user", &args->keep_end_user,
+        "true or false: exception from zero retention, keep end users of any form for reports");
     command->add_option("--regions", args->regions,
                         "the only regions, e.g. eu,us; any: anywhere; none: nowhere");
     command->add_option("--pool", args->pool,
                         "dedicated pool of accounts that serves all calls; none: the shared ones");
-    command->add_option("--pool-on-request", args->pool_on_request,
-                        "dedicated pool of the calls with deployment_type: dedicated; none: no such "
-                        "pool");
+    command->add_option(
+        "--pool-on-request", args->pool_on_request,
+        "dedicated pool of the calls with deployment_type: dedicated; none: no such "
+        "pool");
 }
 
 }  // namespace tg
