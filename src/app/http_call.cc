@@ -64,7 +64,9 @@ std::string HttpReply::header(std::string_view lower_name) const {
 Result<HttpReply> http_call(const HttpCall& call) {
     TG_TRY(const HttpUrl url, parse_url(call.url));
     Origin origin{.host = url.host, .port = url.port};
-    if (url.is_tls) TG_TRY(origin.tls, TlsContext::client(call.ca_file));
+    if (url.is_tls) {
+        TG_TRY(origin.tls, TlsContext::client(call.ca_file));
+    }
     Exchange x;
     x.request = call.method + " " + (url.path.empty() ? "/" : url.path) +
                 " HTTP/1.1\r\nhost: " + origin.authority() + "\r\n" + call.header_lines;

@@ -16,19 +16,19 @@ struct ProbeResult {
         no_answer  ///< the trial could not be made; says nothing either way
     };
     Verdict verdict = Verdict::no_answer;
-    std::string way;  ///< "gate": through the running gate; "account": straight to the account,
+    std::string way{};  ///< "gate": through the running gate; "account": straight to the account,
                       ///< with the body as the gate rewrites it
-    std::string account, model, response_id;
+    std::string account{}, model{}, response_id{};
     int store_status = 0, read_status = 0;
-    std::string gate_request_id, store_request_id, read_request_id;
-    UtcMicros stored_at, read_at;
-    std::string note;  ///< why there is no verdict
+    std::string gate_request_id{}, store_request_id{}, read_request_id{};
+    UtcMicros stored_at{}, read_at{};
+    std::string note{};  ///< why there is no verdict
 };
 std::string_view name(ProbeResult::Verdict verdict);
 
 struct ProbeGate {
-    std::string url;  ///< "http://127.0.0.1:8787"
-    std::string api_key, ca_file;
+    std::string url{};  ///< "http://127.0.0.1:8787"
+    std::string api_key{}, ca_file{};
     bool asks_for_zero_retention = false;  ///< by a header, where the project does not demand it
 };
 

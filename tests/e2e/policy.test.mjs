@@ -17,7 +17,7 @@ after(() => stack.stop());
 beforeEach(() => policy('--zero-retention', 'true', '--regions', 'any'));
 
 const policy = (...options) => stack.command('project', 'policy', '--customer', 'acme', '--project', 'shop', ...options);
-const sim = (path, options) => fetch(`http://127.0.0.1:${stack.simPort}${path}`, options);
+const sim = (path, options) => fetch(`http://127.0.0.1:${stack.simPort}${path}`, { headers: { authorization: 'Bearer sk-sim' }, ...options });
 const ask = (more = {}, options = {}) => openai.responses.create({ model: 'gpt-4o-mini', input: 'Hello', ...more }, options);
 
 async function refusal(promise) {
