@@ -135,10 +135,8 @@ void add_customer_policy(CLI::App* group, CommandContext* context,
     });
 }
 
-void add_customer(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("customer", "who buys: customers");
-    group->require_subcommand(1);
-    auto args = std::make_shared<CustomerArgs>();
+void add_customer_create(CLI::App* group, CommandContext* context,
+                         const std::shared_ptr<CustomerArgs>& args) {
     CLI::App* create = group->add_subcommand("create", "add a customer");
     create->add_option("--name", args->name, "full name, as on bills")->required();
     create->add_option("--code", args->code,
@@ -164,6 +162,13 @@ void add_customer(CLI::App& app, CommandContext* context) {
             });
         });
     });
+}
+
+void add_customer(CLI::App& app, CommandContext* context) {
+    CLI::App* group = app.add_subcommand("customer", "who buys: customers");
+    group->require_subcommand(1);
+    auto args = std::make_shared<CustomerArgs>();
+    add_customer_create(group, context, args);
     add_customer_policy(group, context, args);
     CLI::App* list = group->add_subcommand("list", "list customers");
     list->add_flag("--json", args->is_json, "print JSON");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "gateway/internal/call.h"
 #include "gateway/internal/request_policy.h"
+#include "gateway/internal/route_policy.h"
 #include "providers/openai_paths.h"
 
 namespace tg {
@@ -338,6 +339,13 @@ Task<void> Gateway::answer_models(Call* call, std::string_view id) {
         std::ranges::sort(names);
         names.erase(std::unique(names.begin(), names.end()), names.end());
     }
+    // What the policy leaves no account for would only be refused.
+    const RoutePolicy policy = route_policy(*call);
+    std::erase_if(names, [&](const std::string& model) {
+        return std::ranges::none_of(call->snapshot->routes->find(model), [&](const Route& route) {
+            return permits(policy, route.deployment->traits) == LeftOut::none;
+        });
+    });
     std::string body;
     JsonWriter w(body);
     const auto write_model = [&](const std::string& model) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
 #include "gateway/internal/request_policy.h"

@@ -124,6 +124,18 @@ TEST(ResidencyTest, a_call_without_a_model_goes_to_an_account_of_the_region) {
     EXPECT_EQ(nowhere.refused(get("/v1/files")).status, 403);
 }
 
+TEST(ResidencyTest, only_models_that_can_be_called_are_listed) {
+    PolicyGate it(pinned({"us"}), [](GatewayOptions* o) {
+        o->upstreams[0].models = {{"gpt-4o", ""}};
+        o->upstreams[1].models = {{"gpt-4o-mini", ""}};
+    });
+    const RawAnswer list = it.gate.ask(get("/v1/models"));
+    EXPECT_NE(list.body.find("gpt-4o-mini"), std::string::npos);
+    EXPECT_EQ(list.body.find(R"("gpt-4o")"), std::string::npos) << list.body;
+    EXPECT_EQ(it.gate.ask(get("/v1/models/gpt-4o")).status, 404);
+    EXPECT_EQ(it.gate.ask(get("/v1/models/gpt-4o-mini")).status, 200);
+}
+
 TEST(ResidencyTest, a_change_of_policy_holds_for_the_next_request) {
     PolicyGate it({});
     it.pass(chat(), &it.east);
