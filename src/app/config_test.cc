@@ -261,9 +261,9 @@ TEST(Config, AnAccountIsMarkedAsCoveredByNamingTheAgreement) {
     EXPECT_EQ(upstream.pool, "gpu");
     EXPECT_FALSE(account("region: eu").config.gateway.upstreams.at(0).zero_retention);
     const std::pair<const char*, const char*> cases[] = {
-        {"zero_retention: {since: \"2026-01-01\"}", "'zero_retention.reference' must name"},
-        {"zero_retention: {reference: r}", "'zero_retention.since' must be"},
-        {"zero_retention: {reference: r, since: \"2026\"}", "'zero_retention.since' must be"},
+        {"zero_retention: {since: \"2026-01-01\"}", "'zero_retention' needs both"},
+        {"zero_retention: {reference: r}", "'zero_retention' needs both"},
+        {"zero_retention: {reference: r, since: \"2026\"}", "'2026' is no day"},
         {"zero_retention: {reference: r, since: \"2999-01-01\"}", "lies in the future"},
         {"zero_retention: {reference: r, since: \"2026-01-01\", until: x}", "until"},
     };
