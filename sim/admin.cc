@@ -101,6 +101,7 @@ Answer reset(SimState* state) {
     state->stats.reset();
     state->limiter.reset();
     state->files.reset();
+    state->responses.reset();
     state->served.truncate();
     state->outage = Outage::none;
     state->call_number = 0;

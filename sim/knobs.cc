@@ -20,6 +20,8 @@ constexpr std::array<KnobInfo, kKnobCount> kInfos{{
      "how many of a thousand prompts of 1,024 tokens and more were cached before"},
     {"every_class", 0, 0, 1, "1: every usage class is drawn on every chat call"},
     {"slow_ms", 5'000, 0, kHour, "first byte of an answer made slow by fault_slow"},
+    {"zero_retention", 0, 0, 1, "1: an account under zero retention, which keeps no response"},
+    {"ignore_store_false", 0, 0, 1, "1: responses are kept in spite of store: false"},
     {"fault_429", 0, 0, 1000, "answers per mille that are 429 rate_limit_exceeded"},
     {"fault_500", 0, 0, 1000, "answers per mille that are 500"},
     {"fault_503", 0, 0, 1000, "answers per mille that are 503"},

@@ -22,6 +22,8 @@ enum class Knob : std::uint8_t {
     cached_per_mille,
     every_class,
     slow_ms,
+    zero_retention,
+    ignore_store_false,
     fault_429,
     fault_500,
     fault_503,

@@ -13,6 +13,8 @@ Task<void> openai_embeddings(Call* call, std::string argument);
 Task<void> openai_models(Call* call, std::string argument);
 Task<void> openai_model(Call* call, std::string argument);
 Task<void> openai_responses(Call* call, std::string argument);
+Task<void> openai_get_response(Call* call, std::string argument);
+Task<void> openai_delete_response(Call* call, std::string argument);
 Task<void> openai_upload_file(Call* call, std::string argument);
 Task<void> openai_list_files(Call* call, std::string argument);
 Task<void> openai_get_file(Call* call, std::string argument);

@@ -255,21 +255,62 @@ void ResponseSource::write_event() {
     }
 }
 
+/// A provider keeps a response unless it is told not to, or the account is under zero retention.
+bool is_kept(const Call& call) {
+    const Knobs& knobs = call.state()->knobs;
+    if (knobs.get(Knob::zero_retention) == 1) return false;
+    return call.request().store.value_or(true) || knobs.get(Knob::ignore_store_false) == 1;
+}
+
+ApiError no_such_response(const std::string& id) {
+    return {.status = 404,
+            .message = "Response with id '" + id + "' not found.",
+            .param = {},
+            .code = {}};
+}
+
 }  // namespace
 
 Task<void> openai_responses(Call* call, std::string /*argument*/) {
     if (!co_await call->open_json(InputKey::input)) co_return;
     call->set_answer_id("resp_");
     ResponseObject object(call);
+    std::string body;
+    object.append(body, ResponseObject::State::done);
+    body.push_back('\n');
+    if (is_kept(*call)) call->state()->responses.put("resp_" + std::string(call->id()), body);
     if (call->request().is_stream) {
         ResponseSource source(call, &object);
         co_await call->stream(&source);
         co_return;
     }
-    std::string body;
-    object.append(body, ResponseObject::State::done);
-    body.push_back('\n');
     co_await call->answer("application/json", std::move(body), call->plan().usage);
+}
+
+Task<void> openai_get_response(Call* call, std::string argument) {
+    if (!co_await call->open() || !co_await call->admit_without_limits()) co_return;
+    std::optional<std::string> body = call->state()->responses.get(argument);
+    if (!body) {
+        co_await call->refuse(no_such_response(argument));
+        co_return;
+    }
+    co_await call->answer("application/json", *std::move(body), {});
+}
+
+Task<void> openai_delete_response(Call* call, std::string argument) {
+    if (!co_await call->open() || !co_await call->admit_without_limits()) co_return;
+    if (!call->state()->responses.remove(argument)) {
+        co_await call->refuse(no_such_response(argument));
+        co_return;
+    }
+    std::string body;
+    JsonWriter(body)
+        .begin_object()
+        .field("id", argument)
+        .field("object", "response")
+        .field("deleted", true)
+        .end_object();
+    co_await call->answer("application/json", std::move(body), {});
 }
 
 }  // namespace tg::sim

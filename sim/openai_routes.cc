@@ -17,6 +17,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/embeddings", openai_embeddings},
     {"POST", "/v1/completions", openai_completions},
     {"POST", "/v1/responses", openai_responses},
+    {"GET", "/v1/responses/{id}", openai_get_response},
+    {"DELETE", "/v1/responses/{id}", openai_delete_response},
     {"GET", "/v1/models", openai_models},
     {"GET", "/v1/models/{id}", openai_model},
     {"POST", "/v1/files", openai_upload_file},

@@ -377,6 +377,29 @@ TEST_F(SimTest, ResponsesUnaryAndEvents) {
     EXPECT_LE(capped.number("/usage/output_tokens"), 16);
 }
 
+TEST_F(SimTest, ResponsesAreKeptUnlessToldOtherwise) {
+    TestClient& client = start();
+    const auto make = [&](const std::string& members) {
+        const Json made(
+            client.post("/v1/responses", R"({"model":"m","input":"x")" + members + "}").body);
+        return made.text("/id");
+    };
+    const auto status = [&](const std::string& id) {
+        return client.get("/v1/responses/" + id).status;
+    };
+    const std::string kept = make("");
+    EXPECT_EQ(Json(client.get("/v1/responses/" + kept).body).text("/id"), kept);
+    EXPECT_EQ(client.send("DELETE", "/v1/responses/" + kept, "", "").status, 200);
+    EXPECT_EQ(status(kept), 404);
+    EXPECT_EQ(status(make(R"(,"store":true)")), 200);
+    EXPECT_EQ(status(make(R"(,"store":false)")), 404);
+    EXPECT_EQ(status("resp_unknown"), 404);
+    set(Knob::ignore_store_false, 1);
+    EXPECT_EQ(status(make(R"(,"store":false)")), 200);
+    set(Knob::zero_retention, 1);
+    EXPECT_EQ(status(make(R"(,"store":true)")), 404);
+}
+
 TEST_F(SimTest, Embeddings) {
     TestClient& client = start();
     const auto body = [](const std::string& rest) {

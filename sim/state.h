@@ -9,6 +9,7 @@
 #include "sim/knobs.h"
 #include "sim/limiter.h"
 #include "sim/options.h"
+#include "sim/response_store.h"
 #include "sim/served_log.h"
 #include "sim/stats.h"
 #include "sim/words.h"
@@ -36,6 +37,7 @@ struct SimState {
     ServedLog served;
     Stats stats;
     FileStore files;
+    ResponseStore responses;
     std::atomic<Outage> outage{Outage::none};
     std::atomic<std::uint64_t> call_number{0};
     /// Closes the listening sockets for so many ms; set before any loop runs, callable from each.

@@ -1,7 +1,13 @@
+#include "api/internal/policy_body.h"
 #include "api/internal/route.h"
 
 namespace tg::api {
 namespace {
+
+void write_policies(JsonWriter& json, const Customer& customer) {
+    json.key("data_policy");
+    write_json(json, customer.data_policy);
+}
 
 void write_customer(JsonWriter& json, const Customer& customer) {
     json.begin_object()
@@ -10,6 +16,7 @@ void write_customer(JsonWriter& json, const Customer& customer) {
         .field("name", customer.name)
         .field("time_zone", customer.time_zone)
         .field("is_active", customer.is_active);
+    write_policies(json, customer);
     write_time(json, "created_at", customer.created_at);
     json.end_object();
 }
@@ -34,7 +41,8 @@ Result<ApiReply> create(Call& call) {
     const NewCustomer request{
         .code = body.required_text("code"),
         .name = body.required_text("name"),
-        .time_zone = body.text("time_zone").value_or(call.options->default_time_zone)};
+        .time_zone = body.text("time_zone").value_or(call.options->default_time_zone),
+        .data_policy = data_policy(body)};
     TG_CHECK_OK(body.finish());
     TG_TRY(const Created<Customer> made, call.identity->create_customer(request, call.change()));
     return created_reply(customer_json(made.value),
@@ -50,7 +58,8 @@ Result<ApiReply> update(Call& call) {
     TG_TRY(Body body, call.body());
     const CustomerPatch patch{.name = body.text("name"),
                               .time_zone = body.text("time_zone"),
-                              .is_active = body.flag("is_active")};
+                              .is_active = body.flag("is_active"),
+                              .data_policy = data_policy(body)};
     TG_CHECK_OK(body.finish());
     TG_TRY(const Customer found, call.customer(call.path[0]));
     TG_TRY(const Customer customer, call.identity->update_customer(found.id, patch, call.change()));

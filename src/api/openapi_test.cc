@@ -75,7 +75,9 @@ TEST(OpenApiTest, the_checker_notices_what_does_not_fit) {
     const OpenApiChecker checker{std::string(api::openapi_yaml())};
     const YAML::Node schema = YAML::Load("{ $ref: '#/components/schemas/Customer' }");
     const std::string good =
-        R"("id":1,"code":"c","name":"n","time_zone":"UTC","is_active":true,"created_at":"2026-01-01T00:00:00Z")";
+        R"("id":1,"code":"c","name":"n","time_zone":"UTC","is_active":true,"created_at":"2026-01-01T00:00:00Z",)"
+        R"("data_policy":{"zero_retention":true,"regions":null,"pool":"","pool_on_request":"",)"
+        R"("allow_web_search":false,"keep_end_user":false})";
     const auto problem = [&](const std::string& json) {
         return checker.check(api::parse_json(json).value(), schema);
     };

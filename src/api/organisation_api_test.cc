@@ -74,6 +74,57 @@ TEST_P(OrganisationApiTest, bodies_are_checked_member_by_member) {
     EXPECT_EQ(a.t.identity.audit({}).value().size(), 2U) << "refused requests change nothing";
 }
 
+TEST_P(OrganisationApiTest, a_data_policy_is_set_shown_inherited_and_recorded) {
+    TestApi a(GetParam());
+    make_project(a);
+    auto project = a.ok(200, "PATCH", "/projects/1",
+                        R"({"data_policy":{"zero_retention":true,"regions":["us","eu"]}})");
+    EXPECT_TRUE(at(at(project, "data_policy"), "zero_retention").flag);
+    EXPECT_EQ(at(at(project, "data_policy"), "regions").items.at(0).text, "eu");
+    project = a.ok(200, "PATCH", "/projects/1", R"({"data_policy":{"regions":null}})");
+    EXPECT_EQ(at(at(project, "data_policy"), "regions").kind, api::JsonValue::Kind::null);
+    EXPECT_TRUE(at(at(project, "data_policy"), "zero_retention").flag) << "the others stay";
+
+    const auto customer =
+        a.ok(200, "PATCH", "/customers/acme", R"({"data_policy":{"regions":["eu"],"pool":"gpu"}})");
+    EXPECT_EQ(text_at(at(customer, "data_policy"), "pool"), "gpu");
+    project = a.ok(200, "GET", "/projects/1");
+    EXPECT_EQ(text_at(at(project, "data_policy"), "pool"), "");
+    EXPECT_EQ(text_at(at(project, "effective_data_policy"), "pool"), "gpu");
+    EXPECT_TRUE(a.t.holder.get()->project(ProjectId(1))->data_policy.is_zero_retention)
+        << "it holds when the answer is there";
+    EXPECT_EQ(
+        a.error("PATCH", "/projects/1", R"({"data_policy":{"regions":["us"]}})", "may only narrow"),
+        "invalid_request");
+    const auto made = a.ok(201, "POST", "/projects",
+                           R"({"customer":"acme","code":"b","name":"B",)"
+                           R"("data_policy":{"zero_retention":true,"keep_end_user":true}})");
+    EXPECT_TRUE(at(at(made, "effective_data_policy"), "keep_end_user").flag);
+    const auto audit = a.ok(200, "GET", "/audit?subject_kind=project&subject_id=1");
+    EXPECT_TRUE(
+        at(at(at(at(audit, "data").items.at(0), "before"), "data_policy"), "zero_retention").flag);
+}
+
+TEST_P(OrganisationApiTest, a_data_policy_is_checked_member_by_member) {
+    TestApi a(GetParam());
+    make_project(a);
+    const std::pair<const char*, const char*> cases[] = {
+        {R"({"data_policy":true})", "'data_policy' must be an object"},
+        {R"({"data_policy":{"zero_retentoin":true}})", "'zero_retentoin' is no member"},
+        {R"({"data_policy":{"zero_retention":"yes"}})", "'zero_retention' must be true or false"},
+        {R"({"data_policy":{"regions":"eu"}})", "'regions' must be a list"},
+        {R"({"data_policy":{"regions":[1]}})", "'regions' must be a list"},
+        {R"({"data_policy":{"regions":["EU"]}})", "'EU' is no name"},
+        {R"({"data_policy":{"pool":"a b"}})", "'a b' is no name"},
+        {R"({"data_policy":{"pool":"a","pool_on_request":"b"}})", "set only one"},
+    };
+    for (const auto& [body, says] : cases) {
+        EXPECT_EQ(a.error("PATCH", "/projects/1", body, says), "invalid_request");
+        EXPECT_EQ(a.error("PATCH", "/customers/acme", body, says), "invalid_request");
+    }
+    EXPECT_EQ(a.t.identity.audit({}).value().size(), 2U) << "refused requests change nothing";
+}
+
 TEST_P(OrganisationApiTest, a_key_lives_its_life) {
     TestApi a(GetParam());
     make_project(a);

@@ -1,7 +1,15 @@
+#include "api/internal/policy_body.h"
 #include "api/internal/route.h"
 
 namespace tg::api {
 namespace {
+
+void write_policies(JsonWriter& json, const Project& project) {
+    json.key("data_policy");
+    write_json(json, project.own_policy);
+    json.key("effective_data_policy");
+    write_json(json, project.data_policy);
+}
 
 void write_project(JsonWriter& json, const Project& project) {
     json.begin_object()
@@ -12,6 +20,7 @@ void write_project(JsonWriter& json, const Project& project) {
         .field("department", project.department)
         .field("environment", project.environment)
         .field("is_active", project.is_active);
+    write_policies(json, project);
     write_time(json, "created_at", project.created_at);
     json.end_object();
 }
@@ -52,7 +61,8 @@ Result<ApiReply> create(Call& call) {
     NewProject request{.code = body.required_text("code"),
                        .name = body.required_text("name"),
                        .department = body.text("department").value_or(""),
-                       .environment = body.text("environment").value_or("production")};
+                       .environment = body.text("environment").value_or("production"),
+                       .data_policy = data_policy(body)};
     TG_CHECK_OK(body.finish());
     TG_TRY(const Customer found, call.customer(customer));
     request.customer = found.id;
@@ -73,7 +83,8 @@ Result<ApiReply> update(Call& call) {
     const ProjectPatch patch{.name = body.text("name"),
                              .department = body.text("department"),
                              .environment = body.text("environment"),
-                             .is_active = body.flag("is_active")};
+                             .is_active = body.flag("is_active"),
+                             .data_policy = data_policy(body)};
     TG_CHECK_OK(body.finish());
     TG_TRY(const Project project,
            call.identity->update_project(ProjectId(id), patch, call.change()));

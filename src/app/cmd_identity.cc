@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/notify.h"
 #include "app/output.h"
+#include "app/policy_args.h"
 #include "base/json_writer.h"
 #include "base/time_zone.h"
 #include "identity/identity_store.h"
@@ -40,7 +41,9 @@ std::string code_from(std::string_view name) {
 
 void write_customer(JsonWriter& w, const Customer& c) {
     w.begin_object().field("id", c.id.get()).field("code", c.code).field("name", c.name);
-    w.field("time_zone", c.time_zone).field("active", c.is_active).end_object();
+    w.field("time_zone", c.time_zone).field("active", c.is_active).key("data_policy");
+    write_json(w, c.data_policy);
+    w.end_object();
 }
 
 void write_project(JsonWriter& w, const Project& p) {
@@ -52,7 +55,11 @@ void write_project(JsonWriter& w, const Project& p) {
     w.field("department", p.department)
         .field("environment", p.environment)
         .field("active", p.is_active)
-        .end_object();
+        .key("data_policy");
+    write_json(w, p.own_policy);
+    w.key("effective_data_policy");
+    write_json(w, p.data_policy);
+    w.end_object();
 }
 
 void write_key(JsonWriter& w, const ApiKey& k, const std::string& secret) {
@@ -92,24 +99,58 @@ Status with_store(const Config& config, CommandContext* context,
 struct CustomerArgs {
     std::string code, name, time_zone;
     bool is_json = false;
+    PolicyArgs policy;
 };
 
-void add_customer(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("customer", "who buys: customers");
-    group->require_subcommand(1);
-    auto args = std::make_shared<CustomerArgs>();
+void print_policies(const DataPolicy& customer, const DataPolicy* project) {
+    std::printf("customer's policy: %s\n", describe(customer).c_str());
+    if (project == nullptr) return;
+    std::printf("project's policy:  %s\n", describe(*project).c_str());
+    std::printf("what holds:        %s\n", describe(narrow(customer, *project)).c_str());
+}
+
+void add_customer_policy(CLI::App* group, CommandContext* context,
+                         const std::shared_ptr<CustomerArgs>& args) {
+    CLI::App* policy = group->add_subcommand(
+        "policy", "show or change the data policy that holds for all projects of a customer");
+    policy->add_option("code", args->code, "the customer")->required();
+    add_policy_options(policy, &args->policy);
+    policy->add_flag("--json", args->is_json, "print JSON");
+    policy->callback([=] {
+        context->run([=](const Config& config) {
+            return with_store(config, context, [&](IdentitySession& session) -> Status {
+                TG_TRY(const DataPolicyPatch patch, args->policy.patch());
+                TG_TRY(Customer customer, session.store.customer(args->code));
+                if (!patch.is_empty()) {
+                    TG_TRY(customer, session.store.update_customer(
+                                         customer.id, {.data_policy = patch}, session.change));
+                }
+                if (args->is_json)
+                    print_json([&](JsonWriter& w) { write_customer(w, customer); });
+                else
+                    print_policies(customer.data_policy, nullptr);
+                return {};
+            });
+        });
+    });
+}
+
+void add_customer_create(CLI::App* group, CommandContext* context,
+                         const std::shared_ptr<CustomerArgs>& args) {
     CLI::App* create = group->add_subcommand("create", "add a customer");
     create->add_option("--name", args->name, "full name, as on bills")->required();
     create->add_option("--code", args->code,
                        "short name in commands and bill ids (default: made from the name)");
     create->add_option("--time-zone", args->time_zone,
                        "IANA zone that its months are cut in (default: billing.time_zone)");
+    add_policy_options(create, &args->policy);
     create->add_flag("--json", args->is_json, "print JSON");
     create->callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 NewCustomer request{.code = args->code.empty() ? code_from(args->name) : args->code,
                                     .name = args->name};
+                TG_TRY(request.data_policy, args->policy.patch());
                 request.time_zone =
                     args->time_zone.empty() ? config.default_time_zone : args->time_zone;
                 TG_TRY(const auto made, session.store.create_customer(request, session.change));
@@ -121,6 +162,14 @@ void add_customer(CLI::App& app, CommandContext* context) {
             });
         });
     });
+}
+
+void add_customer(CLI::App& app, CommandContext* context) {
+    CLI::App* group = app.add_subcommand("customer", "who buys: customers");
+    group->require_subcommand(1);
+    auto args = std::make_shared<CustomerArgs>();
+    add_customer_create(group, context, args);
+    add_customer_policy(group, context, args);
     CLI::App* list = group->add_subcommand("list", "list customers");
     list->add_flag("--json", args->is_json, "print JSON");
     list->callback([=] {
@@ -167,7 +216,36 @@ void add_customer(CLI::App& app, CommandContext* context) {
 struct ProjectArgs {
     std::string customer, code, name, department, environment = "production";
     bool is_json = false;
+    PolicyArgs policy;
 };
+
+void add_project_policy(CLI::App* group, CommandContext* context,
+                        const std::shared_ptr<ProjectArgs>& args) {
+    CLI::App* policy = group->add_subcommand(
+        "policy", "show or change where a project's calls may go and what may be kept of them");
+    policy->add_option("--customer", args->customer, "code of the customer")->required();
+    policy->add_option("--project", args->code, "code of the project")->required();
+    add_policy_options(policy, &args->policy);
+    policy->add_flag("--json", args->is_json, "print JSON");
+    policy->callback([=] {
+        context->run([=](const Config& config) {
+            return with_store(config, context, [&](IdentitySession& session) -> Status {
+                TG_TRY(const DataPolicyPatch patch, args->policy.patch());
+                TG_TRY(const Customer customer, session.store.customer(args->customer));
+                TG_TRY(Project project, session.store.project(customer.id, args->code));
+                if (!patch.is_empty()) {
+                    TG_TRY(project, session.store.update_project(project.id, {.data_policy = patch},
+                                                                 session.change));
+                }
+                if (args->is_json)
+                    print_json([&](JsonWriter& w) { write_project(w, project); });
+                else
+                    print_policies(customer.data_policy, &project.own_policy);
+                return {};
+            });
+        });
+    });
+}
 
 void add_project(CLI::App& app, CommandContext* context) {
     CLI::App* group = app.add_subcommand(
@@ -182,6 +260,7 @@ void add_project(CLI::App& app, CommandContext* context) {
     create->add_option("--department", args->department, "department whose cost it is");
     create->add_option("--environment", args->environment,
                        "production, staging, ... (default: production)");
+    add_policy_options(create, &args->policy);
     create->add_flag("--json", args->is_json, "print JSON");
     create->callback([=] {
         context->run([=](const Config& config) {
@@ -192,6 +271,7 @@ void add_project(CLI::App& app, CommandContext* context) {
                                    .name = args->name,
                                    .department = args->department,
                                    .environment = args->environment};
+                TG_TRY(request.data_policy, args->policy.patch());
                 TG_TRY(const auto made, session.store.create_project(request, session.change));
                 if (args->is_json)
                     print_json([&](JsonWriter& w) { write_project(w, made.value); });
@@ -202,6 +282,7 @@ void add_project(CLI::App& app, CommandContext* context) {
             });
         });
     });
+    add_project_policy(group, context, args);
     CLI::App* list = group->add_subcommand("list", "list projects");
     list->add_option("--customer", args->customer, "only of this customer");
     list->add_flag("--json", args->is_json, "print JSON");
@@ -223,11 +304,12 @@ void add_project(CLI::App& app, CommandContext* context) {
                     });
                     return {};
                 }
-                TextTable table({"customer", "code", "name", "department", "environment", "state"});
+                TextTable table(
+                    {"customer", "code", "name", "department", "environment", "policy", "state"});
                 for (const Project& p : all) {
                     TG_TRY(const Customer owner, session.store.customer(p.customer));
                     table.row({owner.code, p.code, p.name, p.department, p.environment,
-                               p.is_active ? "active" : "disabled"});
+                               describe(p.data_policy), p.is_active ? "active" : "disabled"});
                 }
                 table.print();
                 return {};

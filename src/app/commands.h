@@ -36,6 +36,7 @@ void add_journal_commands(CLI::App& app, CommandContext* context);
 void add_usage_commands(CLI::App& app, CommandContext* context);
 void add_billing_commands(CLI::App& app, CommandContext* context);
 void add_verify_command(CLI::App& app, CommandContext* context);
+void add_zdr_commands(CLI::App& app, CommandContext* context);
 void add_replay_command(CLI::App& app, CommandContext* context);
 
 }  // namespace tg

@@ -173,6 +173,10 @@ void read_all(YamlReader& in, Config* c) {
         if (const auto zone = TimeZone::load(c->default_time_zone); !zone.ok())
             billing.problem("time_zone", zone.error().detail);
     });
+    in.section("security", [&](YamlReader& security) {
+        security.choice("core_dumps", {"off", "on"},
+                        [&](std::size_t i) { c->has_core_dumps = i == 1; });
+    });
     in.section("log", [&](YamlReader& log) {
         log.choice("level", {"debug", "info", "warn", "error"},
                    [&](std::size_t i) { c->log_level = static_cast<LogLevel>(i); });

@@ -57,6 +57,10 @@ struct Config {
     std::int64_t vat_ppm = 60'000;
     std::string default_time_zone = "Asia/Shanghai";
 
+    /// A core dump holds prompts and keys. Off: none is written, and no other process of the same
+    /// user can read this one's memory.
+    bool has_core_dumps = false;
+
     LogLevel log_level = LogLevel::info;
 
     std::string effective_store_url() const {

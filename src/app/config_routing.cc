@@ -83,6 +83,12 @@ void read_zero_retention(YamlReader& in, UpstreamOptions* out) {
                                           "' is no day; write it as 2026-01-01");
             return;
         }
+        if (*parse_rfc3339(found.since) > system_clock().now()) {
+            coverage.problem("since", "'zero_retention.since': '" + found.since +
+                                          "' lies in the future; the account covers nothing "
+                                          "before, so add it when that day has come");
+            return;
+        }
         out->zero_retention = std::move(found);
     });
 }

@@ -80,6 +80,7 @@ TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
     EXPECT_EQ(c.unknown_model, defaults.unknown_model);
     EXPECT_EQ(c.usd_cny_e8, defaults.usd_cny_e8);
     EXPECT_EQ(c.vat_ppm, defaults.vat_ppm);
+    EXPECT_EQ(c.has_core_dumps, defaults.has_core_dumps);
     EXPECT_EQ(c.log_level, defaults.log_level);
 }
 
@@ -244,6 +245,36 @@ TEST(Config, ProblemsSayWhereWhatAndWhatToDo) {
             << bad.yaml << "\n"
             << report;
     }
+}
+
+TEST(Config, AnAccountIsMarkedAsCoveredByNamingTheAgreement) {
+    const auto account = [](const std::string& lines) {
+        return parse_config("upstreams:\n  - name: a\n    models: [\"*\"]\n    " + lines + "\n",
+                            no_environment);
+    };
+    const ConfigResult good =
+        account("zero_retention: {reference: \"ZDR-7\", since: \"2026-01-01\"}\n    pool: gpu");
+    ASSERT_TRUE(good.ok()) << good.report("x");
+    const UpstreamOptions& upstream = good.config.gateway.upstreams.at(0);
+    EXPECT_EQ(upstream.zero_retention->reference, "ZDR-7");
+    EXPECT_EQ(upstream.zero_retention->since, "2026-01-01");
+    EXPECT_EQ(upstream.pool, "gpu");
+    EXPECT_FALSE(account("region: eu").config.gateway.upstreams.at(0).zero_retention);
+    const std::pair<const char*, const char*> cases[] = {
+        {"zero_retention: {since: \"2026-01-01\"}", "'zero_retention' needs both"},
+        {"zero_retention: {reference: r}", "'zero_retention' needs both"},
+        {"zero_retention: {reference: r, since: \"2026\"}", "'2026' is no day"},
+        {"zero_retention: {reference: r, since: \"2999-01-01\"}", "lies in the future"},
+        {"zero_retention: {reference: r, since: \"2026-01-01\", until: x}", "until"},
+    };
+    for (const auto& [lines, says] : cases) {
+        const ConfigResult bad = account(lines);
+        EXPECT_FALSE(bad.ok()) << lines;
+        EXPECT_NE(bad.report("x").find(says), std::string::npos) << bad.report("x");
+    }
+    EXPECT_TRUE(
+        parse_config("security:\n  core_dumps: on\n", no_environment).config.has_core_dumps);
+    EXPECT_FALSE(parse_config("security: {core_dumps: maybe}\n", no_environment).ok());
 }
 
 TEST(Config, AllProblemsAreReportedAtOnce) {

@@ -6,10 +6,13 @@
 #include <csignal>
 #include <filesystem>
 
+#include "app/account_facts.h"
 #include "app/commands.h"
+#include "app/hardening.h"
 #include "app/prices.h"
 #include "base/log.h"
 #include "base/thread_name.h"
+#include "providers/zero_retention.h"
 
 namespace tg {
 namespace {
@@ -25,6 +28,15 @@ void raise_file_limit() {
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// Tells the register what accounts there are, before any of them is used.
+Status register_accounts(SqlConnection& store, const std::vector<UpstreamOptions>& upstreams,
+                         const Clock& clock) {
+    TG_TRY(const int written, record_accounts(store, account_facts(upstreams), kZeroRetentionRules,
+                                              "server", clock.now()));
+    if (written > 0) log_info("accounts_registered", {{"entries", written}});
+    return {};
+}
+
 }  // namespace
 
 Server::Server(Config config, std::string config_file)
@@ -37,6 +49,10 @@ Server::~Server() {
 Status Server::start() {
     raise_file_limit();
     set_log_level(config_.log_level);
+    if (config_.has_core_dumps)
+        log_warn("core_dumps_allowed", {{"detail", "they hold prompts and keys"}});
+    else
+        TG_CHECK_OK(forbid_core_dumps());
     shared_.clock = &system_clock();
     metrics_ = std::make_unique<GatewayMetrics>(&registry_);
     shared_.metrics = metrics_.get();
@@ -44,6 +60,7 @@ Status Server::start() {
     shared_.blocking = blocking_.get();
     TG_CHECK_OK(open_store());
     TG_CHECK_OK(load_prices());
+    TG_CHECK_OK(register_accounts(*store_, config_.gateway.upstreams, *shared_.clock));
     admission_ = std::make_unique<GateAdmission>(GateAdmission::Parts{.clock = shared_.clock,
                                                                       .metrics = &registry_,
                                                                       .options = config_.admission,
@@ -261,6 +278,8 @@ Status Server::reload() {
     TG_TRY(std::shared_ptr<const RouteTable> routes, RouteTable::build(config.gateway.upstreams));
     HttpServerOptions server = config.server;
     TG_TRY(server.tls, load_tls(config.tls));
+    TG_TRY(const auto store, tg::open_store(config_.effective_store_url()));
+    TG_CHECK_OK(register_accounts(*store, config.gateway.upstreams, *shared_.clock));
     workers_->publish_config(std::move(routes),
                              std::make_shared<const GatewayOptions>(config.gateway), server);
     set_log_level(config.log_level);

@@ -3,6 +3,8 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "gateway/internal/call.h"
+#include "gateway/internal/request_policy.h"
+#include "gateway/internal/route_policy.h"
 #include "providers/openai_paths.h"
 
 namespace tg {
@@ -273,7 +275,7 @@ Task<void> Gateway::route(Call* call) {
         case OpenAiRoute::responses:
             set_inspected(call, path.route);
             call->facts.model = std::move(path.model);
-            co_await run_inspected(call);
+            if (co_await admit_by_policy(call)) co_await run_inspected(call);
             break;
         case OpenAiRoute::models_list:
             co_await answer_models(call, {});
@@ -283,7 +285,7 @@ Task<void> Gateway::route(Call* call) {
             break;
         case OpenAiRoute::pass_through:
             call->endpoint = endpoint_of(call->upstream_path);
-            co_await run_pass_through(call);
+            if (co_await admit_by_policy(call)) co_await run_pass_through(call);
             break;
         case OpenAiRoute::unsupported:
             co_await refuse(
@@ -337,6 +339,13 @@ Task<void> Gateway::answer_models(Call* call, std::string_view id) {
         std::ranges::sort(names);
         names.erase(std::unique(names.begin(), names.end()), names.end());
     }
+    // What the policy leaves no account for would only be refused.
+    const RoutePolicy policy = route_policy(*call);
+    std::erase_if(names, [&](const std::string& model) {
+        return std::ranges::none_of(call->snapshot->routes->find(model), [&](const Route& route) {
+            return permits(policy, route.deployment->traits) == LeftOut::none;
+        });
+    });
     std::string body;
     JsonWriter w(body);
     const auto write_model = [&](const std::string& model) {
@@ -410,9 +419,9 @@ void Gateway::finish_metrics(Call* call) {
     if (level == RequestLog::off || (level == RequestLog::errors && !is_failure)) return;
     log_info("request",
              {{"id", call->id.text()},
-              {"path", call->path},
+              {"path", loggable_path(*call)},
               {"status", status},
-              {"model", call->facts.model},
+              {"model", loggable_model(*call)},
               {"customer", call->caller.customer != nullptr ? call->caller.customer->code : ""},
               {"project", call->caller.project != nullptr ? call->caller.project->code : ""},
               {"deployment", call->deployment != nullptr ? call->deployment->options.name : ""},

@@ -108,6 +108,15 @@ class Gateway final : public HttpHandler {
     std::int64_t expected_output(const Call& call, bool limits_tokens) const;
     enum class UsageKnown : std::uint8_t { no, yes };
     void end_admission(Call* call, UsageKnown usage_known);
+    // The data policy (policy_call.cc). Each is false when the client was told why not.
+    /// Before the body is read: headers that narrow the policy, and the path.
+    Task<bool> admit_by_policy(Call* call);
+    /// Once `facts` are known: what the body asks for, and what is changed in it.
+    Task<bool> admit_body(Call* call);
+    /// Leaves in `routes` only what the policy allows.
+    Task<bool> permit_routes(Call* call);
+    Task<void> refuse_by_policy(Call* call, Error error, std::string_view param = {});
+    void record_refusal(Call* call);
     /// Journal RESERVED; false when the client was told why not.
     Task<bool> reserve(Call* call);
     Status make_reservation(Call* call);

@@ -72,7 +72,7 @@ TEST(HeadersTest, an_upstream_learns_nothing_of_the_clients_way_here) {
                              "Keep-Alive: 5",
                              "OpenAI-Organization: o",
                              "OpenAI-Project: p",
-                             "openai-data-processing-opt-out: 1",
+                             "openai-data-processing-opt-out: 0",
                              "openai-zero-data-retention: 0",
                              "Proxy-Authorization: Basic x",
                              "Proxy-Connection: keep-alive",

@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
+#include "gateway/internal/request_policy.h"
 
 namespace tg {
 
@@ -42,6 +43,7 @@ Task<void> Gateway::run_inspected(Call* call) {
                         {}, "model");
         co_return;
     }
+    if (!co_await admit_body(call)) co_return;
     call->routes = &call->snapshot->routes->find(call->facts.model);
     if (call->routes->empty()) {
         shared_->metrics->refused_model->add();
@@ -52,6 +54,7 @@ Task<void> Gateway::run_inspected(Call* call) {
             {}, "model");
         co_return;
     }
+    if (!co_await permit_routes(call)) co_return;
     if (shared_->journal != nullptr) {
         if (Status priced = find_first_price(call); !priced.ok()) {
             shared_->metrics->refused_model->add();
@@ -74,17 +77,25 @@ Task<void> Gateway::run_pass_through(Call* call) {
     const bool is_small_json = length && *length > 0 && *length <= (1U << 20) &&
                                head.find("content-type").starts_with("application/json");
     call->kind = OpenAiCall::other_json;
-    if (is_small_json) {
-        Result<std::string_view> body = co_await call->exchange->read_full_body(1U << 20);
+    const bool must_read = must_read_body(*call);
+    if (is_small_json || must_read) {
+        Result<std::string_view> body = co_await call->exchange->read_full_body(
+            must_read ? call->snapshot->options->json_body_bytes : 1U << 20);
         if (!body.ok()) {
             co_await refuse(call, std::move(body).error());
             co_return;
         }
         call->body = *body;
         call->is_inspected = true;
-        // What is no JSON object is the provider's to refuse.
-        if (Result<RequestFacts> facts = inspect_request(call->kind, call->body); facts.ok())
+        // What is no JSON object is the provider's to refuse, unless it has to be judged.
+        Result<RequestFacts> facts = inspect_request(call->kind, call->body);
+        if (facts.ok()) {
             call->facts = std::move(facts).value();
+        } else if (must_read) {
+            co_await refuse_by_policy(call, std::move(facts).error());
+            co_return;
+        }
+        if (!co_await admit_body(call)) co_return;
     }
     call->routes = call->facts.model.empty() ? &call->snapshot->routes->default_routes()
                                              : &call->snapshot->routes->find(call->facts.model);
@@ -93,6 +104,7 @@ Task<void> Gateway::run_pass_through(Call* call) {
         co_await refuse(call, {ErrorCode::upstream_unreachable, "no upstream is configured"});
         co_return;
     }
+    if (!co_await permit_routes(call)) co_return;
     if (!co_await admit(call)) co_return;
     if (!co_await reserve(call)) co_return;
     if (!co_await reach_upstream(call)) co_return;

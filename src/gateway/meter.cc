@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
+#include "gateway/internal/request_policy.h"
 #include "rating/rate.h"
 #include "tokens/chat_count.h"
 #include "tokens/tokenizer.h"
@@ -55,7 +56,8 @@ Status Gateway::make_reservation(Call* call) {
     record.endpoint = call->endpoint;
     record.tier = parse_service_tier(call->facts.service_tier);
     record.flags = static_cast<std::uint16_t>((call->facts.is_stream ? kEventStream : 0) |
-                                              (call->price.is_fallback ? kEventFallbackPrice : 0));
+                                              (call->price.is_fallback ? kEventFallbackPrice : 0) |
+                                              policy_flags(*call));
     record.price_version = call->snapshot->catalogue->version();
     if (call->is_inspected && !call->facts.model.empty()) {
         record.estimated_input_tokens =
@@ -223,7 +225,7 @@ Task<bool> Gateway::settle(Call* call) {
     event.flags = static_cast<std::uint16_t>(
         (call->is_stream_answer ? kEventStream : 0) |
         (call->price.is_fallback ? kEventFallbackPrice : 0) | (is_priced ? 0 : kEventUnpriced) |
-        (call->asked_model.empty() ? 0 : kEventFallbackModel) |
+        policy_flags(*call) | (call->asked_model.empty() ? 0 : kEventFallbackModel) |
         (call->is_hedged ? kEventHedged : 0) | (call->reply.is_mismatch ? kEventUsageMismatch : 0));
 
     const std::int64_t before_ns = loop_->now_ns();

@@ -22,6 +22,20 @@ RouteOrder route_order(RoutingOrder order) {
     return RouteOrder::ordered;
 }
 
+std::string_view reason_of(LeftOut reason, const RoutePolicy& policy) {
+    switch (reason) {
+        case LeftOut::region:
+            return "none is known to be in an allowed region";
+        case LeftOut::zero_retention:
+            return "none is covered by a zero-retention agreement";
+        case LeftOut::pool:
+            return policy.pool.empty() ? "all belong to dedicated pools"
+                                       : "none belongs to the project's dedicated pool";
+        default:
+            return "none is allowed";
+    }
+}
+
 }  // namespace
 
 RoutePolicy route_policy(const Call& call) {
@@ -64,6 +78,31 @@ PacerCost pacer_cost(const Call& call, std::string_view provider, std::int64_t i
     cost.total_tokens =
         provider == "azure" ? input_tokens + expected * choices : std::max(input_tokens, stated);
     return cost;
+}
+
+std::string explain_no_route(const Call& call, const RoutePolicy& policy,
+                             const std::vector<Route>& routes) {
+    const bool is_narrowed = call.data_policy == &call.narrowed_policy;
+    std::string out = is_narrowed ? "this request's data policy (" : "the project's data policy (";
+    out.append(describe(*call.data_policy)).append(") leaves no account ");
+    if (call.facts.model.empty()) {
+        out.append("for this call");
+    } else {
+        out.append("for the model '").append(call.facts.model).append("'");
+    }
+    // Each reason once, in the order in which permits() asks.
+    std::string reasons;
+    for (const LeftOut reason : {LeftOut::region, LeftOut::zero_retention, LeftOut::pool}) {
+        const bool applies = std::ranges::any_of(routes, [&](const Route& route) {
+            return permits(policy, route.deployment->traits) == reason;
+        });
+        if (!applies) continue;
+        reasons.append(reasons.empty() ? ": of the accounts that serve it, "
+                                       : ", and of the rest ");
+        reasons.append(reason_of(reason, policy));
+    }
+    return out.append(reasons).append(
+        "; ask whoever runs this gateway for an account that is allowed, or use another model");
 }
 
 }  // namespace tg

@@ -257,7 +257,8 @@ TEST(RoutingTest, a_policy_that_no_account_meets_is_explained) {
     const RawAnswer answer = it.gate.ask(chat());
     EXPECT_EQ(answer.status, 403);
     EXPECT_TRUE(answer.has("x-tollgate-error: policy_refused"));
-    EXPECT_NE(answer.body.find("zero data retention, only the regions eu cn"), std::string::npos)
+    EXPECT_NE(answer.body.find("(zero retention; regions eu, cn) leaves no account"),
+              std::string::npos)
         << answer.body;
     EXPECT_EQ(it.gate.records(2)[1], "abandoned");
 }

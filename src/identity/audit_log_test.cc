@@ -47,11 +47,16 @@ TEST_P(AuditLogTest, entries_say_who_when_and_what) {
     EXPECT_EQ(entries[0].action, "update");
     EXPECT_EQ(entries[0].subject_kind, "customer");
     EXPECT_EQ(entries[0].subject_id, std::to_string(customer.id.get()));
+    const std::string policy =
+        R"("data_policy":{"zero_retention":false,"regions":null,"pool":"","pool_on_request":"",)"
+        R"("allow_web_search":false,"keep_end_user":false}})";
     EXPECT_EQ(
         entries[0].before,
-        R"({"code":"acme","name":"Customer acme","time_zone":"Asia/Shanghai","is_active":true})");
-    EXPECT_EQ(entries[0].after,
-              R"({"code":"acme","name":"New","time_zone":"Asia/Shanghai","is_active":true})");
+        R"({"code":"acme","name":"Customer acme","time_zone":"Asia/Shanghai","is_active":true,)" +
+            policy);
+    EXPECT_EQ(
+        entries[0].after,
+        R"({"code":"acme","name":"New","time_zone":"Asia/Shanghai","is_active":true,)" + policy);
     EXPECT_EQ(entries[1].before, "");
     EXPECT_EQ(t.identity.verify_audit_log().value(), 2);
 }

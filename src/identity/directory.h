@@ -21,6 +21,7 @@ struct Customer {
     std::string name{};
     std::string time_zone = "Asia/Shanghai";
     bool is_active = true;
+    DataPolicy data_policy{};  ///< holds for all its projects, which may narrow it
     UtcMicros created_at{};
 };
 
@@ -32,7 +33,8 @@ struct Project {
     std::string department{};
     std::string environment{};  ///< production, staging, ... free text
     bool is_active = true;
-    DataPolicy data_policy{};
+    DataPolicy own_policy{};   ///< what was set for the project itself
+    DataPolicy data_policy{};  ///< what holds: own_policy below its customer's
     UtcMicros created_at{};
 };
 

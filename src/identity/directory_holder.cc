@@ -9,16 +9,18 @@ namespace {
 /// Kinds: 0 the version, 1 customers, 2 projects, 3 keys. One statement sees one state of the store
 /// in both dialects.
 constexpr std::string_view kLoad =
-    "SELECT 0, version, CAST(NULL AS BIGINT), 1, CAST(NULL AS BIGINT), 0, '', '', '', '' FROM "
-    "directory_version "
+    "SELECT 0, version, CAST(NULL AS BIGINT), 1, CAST(NULL AS BIGINT), 0, '', '', '', '', "
+    "0, 0, 0, CAST(NULL AS TEXT), '', '' FROM directory_version "
     "UNION ALL SELECT 1, id, CAST(NULL AS BIGINT), is_active, CAST(NULL AS BIGINT), created_at, "
-    "code, name, time_zone, '' "
+    "code, name, time_zone, '', "
+    "zero_retention, allow_web_search, keep_end_user, regions, pool, pool_on_request "
     "FROM customers "
     "UNION ALL SELECT 2, id, customer_id, is_active, CAST(NULL AS BIGINT), created_at, code, name, "
-    "department, environment "
+    "department, environment, "
+    "zero_retention, allow_web_search, keep_end_user, regions, pool, pool_on_request "
     "FROM projects "
-    "UNION ALL SELECT 3, id, project_id, is_active, expires_at, created_at, '', name, hint, hash "
-    "FROM api_keys "
+    "UNION ALL SELECT 3, id, project_id, is_active, expires_at, created_at, '', name, hint, hash, "
+    "0, 0, 0, CAST(NULL AS TEXT), '', '' FROM api_keys "
     "ORDER BY 1, 2";
 
 struct Loaded {
@@ -56,6 +58,7 @@ void add_row(const SqlRow& row, Loaded& out) {
                                      .name = std::string(row.text(7)),
                                      .time_zone = std::string(row.text(8)),
                                      .is_active = row.integer(3) != 0,
+                                     .data_policy = identity_internal::policy_of(row, 10),
                                      .created_at = {row.integer(5)}});
             break;
         case 2:
@@ -67,10 +70,23 @@ void add_row(const SqlRow& row, Loaded& out) {
                  .department = std::string(row.text(8)),
                  .environment = std::string(row.text(9)),
                  .is_active = row.integer(3) != 0,
+                 .own_policy = identity_internal::policy_of(row, 10),
                  .created_at = {row.integer(5)}});
             break;
         default:
             add_key(row, out);
+    }
+}
+
+/// A project's policy stands below its customer's.
+void join_policies(Loaded* loaded) {
+    std::unordered_map<CustomerId, const DataPolicy*> policies;
+    for (const Customer& customer : loaded->customers)
+        policies.emplace(customer.id, &customer.data_policy);
+    for (Project& project : loaded->projects) {
+        const auto found = policies.find(project.customer);
+        project.data_policy = found == policies.end() ? project.own_policy
+                                                      : narrow(*found->second, project.own_policy);
     }
 }
 
@@ -86,6 +102,7 @@ Result<std::shared_ptr<const Directory>> load_directory(SqlConnection& connectio
     if (loaded.version == 0)
         return fail(ErrorCode::corrupt_data,
                     "the store has no directory version; run the migrations");
+    join_policies(&loaded);
     return std::shared_ptr<const Directory>(
         std::make_shared<Directory>(std::move(loaded.customers), std::move(loaded.projects),
                                     std::move(loaded.keys), loaded.version));

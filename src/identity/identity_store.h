@@ -43,19 +43,25 @@ struct CreatedKey {
 struct NewCustomer {
     std::string code{}, name{};
     std::string time_zone = "Asia/Shanghai";
+    DataPolicyPatch data_policy{};  ///< of the empty policy, which demands nothing
 };
 struct CustomerPatch {
     std::optional<std::string> name{}, time_zone{};
     std::optional<bool> is_active{};
+    /// Refused when a project of the customer could not stand below it: no region would be left, or
+    /// another pool is named there.
+    DataPolicyPatch data_policy{};
 };
 struct NewProject {
     CustomerId customer{};
     std::string code{}, name{}, department{};
     std::string environment = "production";
+    DataPolicyPatch data_policy{};  ///< of the empty policy, which demands nothing
 };
 struct ProjectPatch {
     std::optional<std::string> name{}, department{}, environment{};
     std::optional<bool> is_active{};
+    DataPolicyPatch data_policy{};  ///< refused when it would widen the customer's policy
 };
 struct NewKey {
     /// May be given later by update_key(); until then the key is refused.

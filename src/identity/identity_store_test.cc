@@ -234,6 +234,107 @@ TEST_P(IdentityStoreTest, a_repeated_create_makes_nothing_twice_and_shows_no_sec
     EXPECT_EQ(code_of(t.identity.create_key(request, change)), ErrorCode::invalid_request);
 }
 
+using Regions = std::vector<std::string>;
+
+TEST_P(IdentityStoreTest, a_projects_data_policy_holds_at_once_and_is_recorded) {
+    TestIdentity t(GetParam());
+    const Customer customer = t.customer("acme");
+    const auto made = t.identity.create_project(
+        {.customer = customer.id,
+         .code = "chat",
+         .name = "Chat",
+         .data_policy = {.is_zero_retention = true, .regions = Regions{"us", "eu"}, .pool = "gpu"}},
+        t.change());
+    ASSERT_TRUE(made.ok()) << made.error().text();
+    const ProjectId id = made->value.id;
+    const DataPolicy expected{
+        .is_zero_retention = true, .regions = Regions{"eu", "us"}, .pool = "gpu"};
+    EXPECT_EQ(made->value.own_policy, expected);
+    EXPECT_EQ(t.identity.project(id)->data_policy, expected);
+    EXPECT_EQ(t.holder.get()->project(id)->data_policy, expected);
+
+    ASSERT_TRUE(t.identity
+                    .update_project(id,
+                                    {.data_policy = {.allows_web_search = true,
+                                                     .regions = std::optional<Regions>{},
+                                                     .pool = ""}},
+                                    t.change())
+                    .ok());
+    const DataPolicy changed{.is_zero_retention = true, .allows_web_search = true};
+    EXPECT_EQ(t.holder.get()->project(id)->data_policy, changed);
+    EXPECT_EQ(t.identity.projects({}).value().at(0).data_policy, changed);
+    EXPECT_EQ(t.identity.project(customer.id, "chat")->data_policy, changed);
+    const AuditEntry entry = t.identity.audit({.limit = 1}).value().at(0);
+    EXPECT_NE(entry.before.find(R"("regions":["eu","us"],"pool":"gpu")"), std::string::npos);
+    EXPECT_NE(entry.after.find(R"("regions":null,"pool":"")"), std::string::npos);
+
+    // "Nowhere" is not "anywhere", and stays so in the store.
+    ASSERT_TRUE(
+        t.identity.update_project(id, {.data_policy = {.regions = Regions{}}}, t.change()).ok());
+    EXPECT_EQ(t.identity.project(id)->data_policy.regions, Regions{});
+    EXPECT_EQ(t.holder.get()->project(id)->data_policy.regions, Regions{});
+}
+
+TEST_P(IdentityStoreTest, a_customers_data_policy_holds_for_its_projects_which_may_narrow_it) {
+    TestIdentity t(GetParam());
+    const Customer customer = t.customer("acme");
+    const Project project = t.project(customer.id, "chat");
+    ASSERT_TRUE(t.identity
+                    .update_customer(customer.id,
+                                     {.data_policy = {.is_zero_retention = true,
+                                                      .regions = Regions{"eu", "us"}}},
+                                     t.change())
+                    .ok());
+    EXPECT_TRUE(t.holder.get()->project(project.id)->data_policy.is_zero_retention);
+    EXPECT_TRUE(t.identity.project(project.id)->data_policy.is_zero_retention);
+    EXPECT_FALSE(t.identity.project(project.id)->own_policy.is_zero_retention);
+    const auto narrowed = t.identity.update_project(
+        project.id, {.data_policy = {.regions = Regions{"us"}}}, t.change());
+    ASSERT_TRUE(narrowed.ok());
+    EXPECT_EQ(narrowed->data_policy,
+              (DataPolicy{.is_zero_retention = true, .regions = Regions{"us"}}));
+    EXPECT_EQ(t.holder.get()->project(project.id)->data_policy.regions, Regions{"us"});
+    const auto widened = t.identity.update_project(
+        project.id, {.data_policy = {.regions = Regions{"us", "cn"}}}, t.change());
+    EXPECT_EQ(code_of(widened), ErrorCode::invalid_request);
+    EXPECT_NE(widened.error().detail.find("'cn'"), std::string::npos);
+    EXPECT_EQ(code_of(t.identity.create_project({.customer = customer.id,
+                                                 .code = "wide",
+                                                 .name = "Wide",
+                                                 .data_policy = {.regions = Regions{"cn"}}},
+                                                t.change())),
+              ErrorCode::invalid_request);
+
+    // The customer's own change may not leave a project nowhere, or in two pools.
+    const auto cut = t.identity.update_customer(
+        customer.id, {.data_policy = {.regions = Regions{"eu"}}}, t.change());
+    EXPECT_EQ(code_of(cut), ErrorCode::conflict);
+    EXPECT_NE(cut.error().detail.find("'chat'"), std::string::npos);
+    ASSERT_TRUE(
+        t.identity.update_project(project.id, {.data_policy = {.pool = "a"}}, t.change()).ok());
+    EXPECT_EQ(code_of(t.identity.update_customer(customer.id, {.data_policy = {.pool = "b"}},
+                                                 t.change())),
+              ErrorCode::conflict);
+    EXPECT_EQ(t.identity.customer(customer.id)->data_policy.regions, (Regions{"eu", "us"}));
+    EXPECT_EQ(t.holder.get()->project(project.id)->data_policy.pool, "a");
+}
+
+TEST_P(IdentityStoreTest, a_malformed_data_policy_changes_nothing) {
+    TestIdentity t(GetParam());
+    const Customer customer = t.customer("acme");
+    const Project project = t.project(customer.id, "chat");
+    for (const DataPolicyPatch& bad :
+         {DataPolicyPatch{.regions = Regions{"EU"}}, DataPolicyPatch{.pool = "a b"},
+          DataPolicyPatch{.pool = "a", .pool_on_request = "b"}}) {
+        EXPECT_EQ(code_of(t.identity.update_project(project.id, {.data_policy = bad}, t.change())),
+                  ErrorCode::invalid_request);
+        EXPECT_EQ(
+            code_of(t.identity.update_customer(customer.id, {.data_policy = bad}, t.change())),
+            ErrorCode::invalid_request);
+    }
+    EXPECT_EQ(t.identity.audit({}).value().size(), 2U);
+}
+
 TEST_P(IdentityStoreTest, a_patch_that_changes_nothing_leaves_no_trace) {
     TestIdentity t(GetParam());
     const Customer customer = t.customer("acme");

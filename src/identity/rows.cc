@@ -54,6 +54,32 @@ bool parse_hash(std::string_view digits, Sha256* out) {
     return true;
 }
 
+DataPolicy policy_of(const SqlRow& row, int first) {
+    DataPolicy out{.is_zero_retention = row.integer(first) != 0,
+                   .pool = std::string(row.text(first + 4)),
+                   .pool_on_request = std::string(row.text(first + 5)),
+                   .allows_web_search = row.integer(first + 1) != 0,
+                   .keeps_end_user = row.integer(first + 2) != 0};
+    if (row.is_null(first + 3)) return out;
+    out.regions.emplace();
+    for (std::string_view rest = row.text(first + 3); !rest.empty();) {
+        const std::size_t comma = std::min(rest.find(','), rest.size());
+        out.regions->emplace_back(rest.substr(0, comma));
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return out;
+}
+
+SqlValue value_of(const std::optional<std::vector<std::string>>& regions) {
+    if (!regions) return std::monostate{};
+    std::string out;
+    for (const std::string& region : *regions) {
+        if (!out.empty()) out.push_back(',');
+        out.append(region);
+    }
+    return out;
+}
+
 Result<Customer> customer_of(const SqlRow& row) {
     TG_TRY(const std::uint32_t id, id_of(row, 0, "customer"));
     return Customer{.id = CustomerId(id),
@@ -61,6 +87,7 @@ Result<Customer> customer_of(const SqlRow& row) {
                     .name = std::string(row.text(2)),
                     .time_zone = std::string(row.text(3)),
                     .is_active = row.integer(4) != 0,
+                    .data_policy = policy_of(row, 6),
                     .created_at = {row.integer(5)}};
 }
 
@@ -74,6 +101,8 @@ Result<Project> project_of(const SqlRow& row) {
                    .department = std::string(row.text(4)),
                    .environment = std::string(row.text(5)),
                    .is_active = row.integer(6) != 0,
+                   .own_policy = policy_of(row, 8),
+                   .data_policy = narrow(policy_of(row, 14), policy_of(row, 8)),
                    .created_at = {row.integer(7)}};
 }
 
@@ -110,27 +139,31 @@ Result<AdminToken> token_of(const SqlRow& row) {
 
 std::string to_json(const Customer& customer) {
     std::string out;
-    JsonWriter(out)
-        .begin_object()
+    JsonWriter json(out);
+    json.begin_object()
         .field("code", customer.code)
         .field("name", customer.name)
         .field("time_zone", customer.time_zone)
         .field("is_active", customer.is_active)
-        .end_object();
+        .key("data_policy");
+    write_json(json, customer.data_policy);
+    json.end_object();
     return out;
 }
 
 std::string to_json(const Project& project) {
     std::string out;
-    JsonWriter(out)
-        .begin_object()
+    JsonWriter json(out);
+    json.begin_object()
         .field("customer_id", project.customer.get())
         .field("code", project.code)
         .field("name", project.name)
         .field("department", project.department)
         .field("environment", project.environment)
         .field("is_active", project.is_active)
-        .end_object();
+        .key("data_policy");
+    write_json(json, project.own_policy);
+    json.end_object();
     return out;
 }
 
@@ -207,9 +240,8 @@ Result<Customer> find_customer(SqlConnection& connection, CustomerId id) {
 
 Result<Project> find_project(SqlConnection& connection, ProjectId id) {
     const SqlValue values[] = {std::int64_t{id.get()}};
-    return read_one(connection,
-                    "SELECT " + std::string(kProjectColumns) + " FROM projects WHERE id = ?",
-                    values, project_of, "project " + std::to_string(id.get()));
+    return read_one(connection, std::string(kProjectSelect) + " WHERE p.id = ?", values, project_of,
+                    "project " + std::to_string(id.get()));
 }
 
 Result<ApiKey> find_key(SqlConnection& connection, KeyId id) {

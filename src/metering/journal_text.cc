@@ -19,7 +19,8 @@ constexpr FlagName kFlags[] = {{kEventStream, "stream"},
                                {kEventPinnedRegion, "pinned_region"},
                                {kEventDedicated, "dedicated"},
                                {kEventFallbackModel, "fallback_model"},
-                               {kEventHedged, "hedged"}};
+                               {kEventHedged, "hedged"},
+                               {kEventPolicyRefused, "policy_refused"}};
 
 void write_id(JsonWriter& w, const RequestId& id) {
     char text[RequestId::kTextSize];

@@ -59,6 +59,8 @@ inline constexpr std::uint16_t kEventDedicated = 64;     ///< served by the call
 inline constexpr std::uint16_t kEventFallbackModel = 128;  ///< another model than asked answered
 inline constexpr std::uint16_t kEventHedged =
     256;  ///< a second call was made for it at the same time
+inline constexpr std::uint16_t kEventPolicyRefused =
+    512;  ///< RESERVED and ABANDONED only: the data policy forbade it, nothing was sent upstream
 
 /// Longest text of a record in bytes. A longer one is cut at a UTF-8 boundary when it is written.
 inline constexpr std::size_t kEventTextMax = 255;

@@ -30,6 +30,7 @@ enum class Member : std::uint8_t {
     safety_identifier,
     service_tier,
     metadata,
+    deployment_type,
 };
 
 struct MemberName {
@@ -50,6 +51,7 @@ constexpr MemberName kMembers[] = {
     {"safety_identifier", Member::safety_identifier},
     {"service_tier", Member::service_tier},
     {"metadata", Member::metadata},
+    {"deployment_type", Member::deployment_type},
 };
 constexpr std::size_t kMemberNameMax = 21;
 constexpr std::size_t kEndUserMax = 256;
@@ -141,12 +143,15 @@ class Inspector {
   public:
     Inspector(OpenAiCall call, std::string_view body) : call_(call), body_(body) {}
 
-    Status take(Member member, od::value& value);
+    /// `key_at`: where the key's opening quote stands.
+    Status take(Member member, std::size_t key_at, od::value& value);
     RequestFacts take_facts() { return std::move(facts_); }
     void set_last_brace(std::size_t offset) { facts_.last_brace = offset; }
 
   private:
     Status take_text(Member member, std::string_view token, std::string* out);
+    Status take_store(std::string_view token);
+    Status take_deployment_type(std::size_t key_at, std::string_view token);
     Status take_flag(Member member, std::string_view token, bool* out);
     Status take_limit(Member member, std::string_view token);
     Status take_choices(std::string_view token);
@@ -164,7 +169,7 @@ class Inspector {
     RequestFacts facts_;
 };
 
-Status Inspector::take(Member member, od::value& value) {
+Status Inspector::take(Member member, std::size_t key_at, od::value& value) {
     const std::uint32_t bit = 1U << static_cast<unsigned>(member);
     if ((seen_ & bit) != 0) {
         return refuse("'" + std::string(name_of(member)) +
@@ -193,14 +198,11 @@ Status Inspector::take(Member member, od::value& value) {
         case Member::stream:
             return take_flag(member, token, &facts_.is_stream);
         case Member::background:
+            // Elsewhere it means another thing: of an image it is "transparent" or "opaque".
+            if (call_ != OpenAiCall::responses) return {};
             return take_flag(member, token, &facts_.is_background);
-        case Member::store: {
-            if (token == "null") return {};
-            bool store = false;
-            TG_CHECK_OK(take_flag(member, token, &store));
-            facts_.store = store;
-            return {};
-        }
+        case Member::store:
+            return take_store(token);
         case Member::max_tokens:
         case Member::max_completion_tokens:
         case Member::max_output_tokens:
@@ -216,6 +218,8 @@ Status Inspector::take(Member member, od::value& value) {
             return take_stream_options(token);
         case Member::metadata:
             return take_metadata(token);
+        case Member::deployment_type:
+            return take_deployment_type(key_at, token);
         case Member::none:
             break;
     }
@@ -225,6 +229,23 @@ Status Inspector::take(Member member, od::value& value) {
 Status Inspector::take_text(Member member, std::string_view token, std::string* out) {
     if (token.size() < 2 || token.front() != '"') return refuse_value(member, "a string");
     append_json_unescaped(*out, token.substr(1, token.size() - 2));
+    return {};
+}
+
+Status Inspector::take_store(std::string_view token) {
+    if (token == "null") return {};
+    bool store = false;
+    TG_CHECK_OK(take_flag(Member::store, token, &store));
+    facts_.store = store;
+    return {};
+}
+
+Status Inspector::take_deployment_type(std::size_t key_at, std::string_view token) {
+    if (token != "null")
+        TG_CHECK_OK(take_text(Member::deployment_type, token, &facts_.deployment_type));
+    const JsonSpan value = span_of(token);
+    facts_.policy_edits.push_back(
+        {MemberEdit::Kind::remove, {key_at, value.offset + value.size - key_at}, {}});
     return {};
 }
 
@@ -352,9 +373,11 @@ Status walk(od::parser& parser, std::string_view body, Inspector* inspector) {
     for (auto item : object) {
         od::field field;
         if (const auto code = std::move(item).get(field)) return refuse_json(code);
-        const Member member = member_of(field.key().raw());
+        const char* const key = field.key().raw();
+        const Member member = member_of(key);
         if (member == Member::none) continue;
-        TG_CHECK_OK(inspector->take(member, field.value()));
+        const auto key_at = static_cast<std::size_t>(key - body.data()) - 1;
+        TG_CHECK_OK(inspector->take(member, key_at, field.value()));
     }
     const char* rest = nullptr;
     if (document.current_location().get(rest) != simdjson::OUT_OF_BOUNDS)

@@ -18,9 +18,17 @@ struct JsonSpan {
     bool is_set() const { return size != 0; }
 };
 
+/// A change to a member of a body's top level that a policy demands.
+struct MemberEdit {
+    enum class Kind : std::uint8_t { remove, replace, add } kind = Kind::remove;
+    /// remove: the member, from its key's quote to its value's end. replace: its value.
+    JsonSpan span{};
+    std::string text{};  ///< replace: the new value. add: the whole member, `"store":false`
+};
+
 /// What the gate must know of a request. The whole top level is walked, because with a doubled key
 /// the provider takes the last one: a doubled `model`, `stream`, `stream_options`, `max_*tokens`,
-/// `store` or `user` is refused.
+/// `store`, `deployment_type` or `user` is refused.
 struct RequestFacts {
     std::string model;
     bool is_stream = false;
@@ -32,6 +40,11 @@ struct RequestFacts {
     std::int64_t choices = 1;  ///< n
     std::string end_user;      ///< user or safety_identifier, at most 256 bytes
     std::string service_tier;
+    /// Ours, not a provider's: always taken out of what is sent upstream (A4).
+    std::string deployment_type;
+    /// Applied by rewrite_request(). inspect_request() puts the removal of `deployment_type` here,
+    /// a policy adds its own.
+    std::vector<MemberEdit> policy_edits;
     std::vector<std::pair<std::string, std::string>> metadata;  ///< string values only, at most 16
     JsonSpan model_value;                                       ///< the string with its quotes
     JsonSpan stream_options_value;                              ///< the object with its braces
@@ -51,7 +64,8 @@ struct Splice {
 
 /// The splices, in ascending order of offset, that make the body what is sent upstream: usage asked
 /// for on a chat or completions stream when the client did not, the model's name replaced when the
-/// deployment calls it otherwise. Everything else passes byte for byte.
+/// deployment calls it otherwise, and what policy_edits ask for. Everything else passes byte for
+/// byte.
 struct RewriteOptions {
     bool inject_usage = true;           ///< false for upstreams that reject stream_options
     std::string_view upstream_model{};  ///< empty: keep the client's

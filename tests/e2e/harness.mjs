@@ -71,7 +71,8 @@ export class Server {
     }
 }
 
-export function gateConfig({ port, adminPort, simPort, folder, extra = '' }) {
+/** `account`: more lines of the upstream account, indented by four. */
+export function gateConfig({ port, adminPort, simPort, folder, extra = '', account = '' }) {
     return `listen: "127.0.0.1:${port}"
 admin:
   listen: "127.0.0.1:${adminPort}"
@@ -87,18 +88,18 @@ upstreams:
     base_url: "http://127.0.0.1:${simPort}/v1"
     api_key: sk-sim
     models: ["*"]
-${extra}`;
+${account}${extra}`;
 }
 
 /** The simulator, a gateway before it, and one customer with a project and a key. */
 export class Stack {
-    static async start({ extra = '', simArgs = [], simPort: wantedSimPort } = {}) {
+    static async start({ extra = '', account = '', simArgs = [], simPort: wantedSimPort } = {}) {
         const stack = new Stack();
         stack.folder = await mkdtemp(join(tmpdir(), 'tollgate-e2e-'));
         const [simPort, port, adminPort] = [wantedSimPort ?? await freePort(), await freePort(), await freePort()];
         Object.assign(stack, { simPort, port, adminPort });
         stack.config = join(stack.folder, 'tollgate.yaml');
-        await writeFile(stack.config, gateConfig({ port, adminPort, simPort, folder: stack.folder, extra }));
+        await writeFile(stack.config, gateConfig({ port, adminPort, simPort, folder: stack.folder, extra, account }));
         try {
             await stack.command('customer', 'create', '--name', 'acme');
             await stack.command('project', 'create', '--customer', 'acme', '--name', 'shop', '--department', 'sales');

@@ -64,6 +64,7 @@ struct Call final : PeerGoneListener {
     std::int64_t prompt_tokens_counted = -1;  ///< counted before the body was let go
 
     const std::vector<Route>* routes = nullptr;
+    std::vector<Route> permitted_routes;  ///< what `routes` points at when the policy left some out
     std::string asked_model;  ///< set when facts.model is a fallback for it
     // The try that answered, or the last one.
     const Deployment* deployment = nullptr;
@@ -114,6 +115,10 @@ struct Call final : PeerGoneListener {
     /// What decides the price: the tier the provider says it served, else the one asked for.
     ServiceTier tier() const {
         return reply.has_tier ? reply.tier : parse_service_tier(facts.service_tier);
+    }
+    /// No content of it may be kept anywhere: not in caches, logs, fingerprints or files.
+    bool is_zero_retention() const {
+        return data_policy != nullptr && data_policy->is_zero_retention;
     }
     bool is_metered() const { return has_reservation; }
 };

@@ -14,13 +14,20 @@ bool parse_hash(std::string_view digits, Sha256* out);  ///< 64 hexadecimal digi
 
 /// Column lists and the readers of their rows, kept side by side because they belong together.
 inline constexpr std::string_view kCustomerColumns =
-    "id, code, name, time_zone, is_active, created_at";
-inline constexpr std::string_view kProjectColumns =
-    "id, customer_id, code, name, department, environment, is_active, created_at";
+    "id, code, name, time_zone, is_active, created_at, zero_retention, allow_web_search, "
+    "keep_end_user, regions, pool, pool_on_request";
+/// With the customer's policy, below which a project's stands. Conditions name columns as p.name.
+inline constexpr std::string_view kProjectSelect =
+    "SELECT p.id, p.customer_id, p.code, p.name, p.department, p.environment, p.is_active, "
+    "p.created_at, p.zero_retention, p.allow_web_search, p.keep_end_user, p.regions, p.pool, "
+    "p.pool_on_request, c.zero_retention, c.allow_web_search, c.keep_end_user, c.regions, c.pool, "
+    "c.pool_on_request FROM projects p JOIN customers c ON c.id = p.customer_id";
 inline constexpr std::string_view kKeyColumns =
     "id, project_id, name, hint, hash, expires_at, is_active, created_at";
 inline constexpr std::string_view kTokenColumns =
     "id, name, hint, scopes, expires_at, is_active, created_at";
+/// The six columns of a policy, from `first` on.
+DataPolicy policy_of(const SqlRow& row, int first);
 Result<Customer> customer_of(const SqlRow& row);
 Result<Project> project_of(const SqlRow& row);
 Result<ApiKey> key_of(const SqlRow& row);
@@ -40,6 +47,8 @@ Status check_time_zone(std::string_view name);
 inline SqlValue value_of(const std::optional<UtcMicros>& time) {
     return time ? SqlValue(time->micros) : SqlValue(std::monostate{});
 }
+/// Regions as they are stored: NULL is anywhere, '' nowhere.
+SqlValue value_of(const std::optional<std::vector<std::string>>& regions);
 inline SqlValue value_of(const std::optional<ProjectId>& project) {
     return project ? SqlValue(std::int64_t{project->get()}) : SqlValue(std::monostate{});
 }

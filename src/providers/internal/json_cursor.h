@@ -21,6 +21,10 @@ class JsonCursor {
     /// The next member's key, raw (without quotes, escapes kept). False at '}' and on error; ok()
     /// tells which.
     bool next_member(std::string_view* raw_key);
+    /// Consumes '['. False when the next value is no array.
+    bool enter_array();
+    /// Is there another element? False at ']' and on error; ok() tells which.
+    bool next_element();
     /// The value at hand as its raw text, without surrounding white space; empty on error.
     std::string_view take_value();
 
@@ -127,6 +131,7 @@ inline bool JsonCursor::next_member(std::string_view* raw_key) {
     if (at_ >= text_.size()) return fail();
     if (text_[at_] == '}') {
         ++at_;
+        is_first_ = false;  // for whoever goes on in the object or array around it
         return false;
     }
     if (!is_first_) {
@@ -139,6 +144,31 @@ inline bool JsonCursor::next_member(std::string_view* raw_key) {
     skip_space();
     if (at_ >= text_.size() || text_[at_] != ':') return fail();
     ++at_;
+    return true;
+}
+
+inline bool JsonCursor::enter_array() {
+    skip_space();
+    if (!ok_ || at_ >= text_.size() || text_[at_] != '[') return fail();
+    ++at_;
+    is_first_ = true;
+    return true;
+}
+
+inline bool JsonCursor::next_element() {
+    if (!ok_) return false;
+    skip_space();
+    if (at_ >= text_.size()) return fail();
+    if (text_[at_] == ']') {
+        ++at_;
+        is_first_ = false;
+        return false;
+    }
+    if (!is_first_) {
+        if (text_[at_] != ',') return fail();
+        ++at_;
+    }
+    is_first_ = false;
     return true;
 }
 
