@@ -31,6 +31,7 @@ std::unique_ptr<Call> books_of_second(const Call& call, RequestId id) {
     out->facts = call.facts;
     out->asked_model = call.asked_model;
     out->price = call.price;
+    out->price_provider = call.price_provider;
     out->routes = call.routes;
     out->is_hedged = true;
     out->attempts = 1;

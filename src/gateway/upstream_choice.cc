@@ -58,6 +58,7 @@ Status Gateway::find_first_price(Call* call) const {
             call->facts.model, route.deployment->options.provider, call->started_at);
         if (found.ok()) {
             call->price = *found;
+            call->price_provider = route.deployment->options.provider;
             return {};
         }
         if (first.ok()) first = fail(std::move(found).error());
