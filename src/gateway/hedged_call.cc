@@ -176,6 +176,13 @@ Status Gateway::end_race(Call* call, UpstreamSearch* search, const std::shared_p
             race->loser->deployment = &other.attempt.deployment();
             race->loser->body = race->body;
             race->loser->has_reached_upstream = other.attempt.has_reached_upstream;
+            // What failed by itself gave nobody anything, and is not estimated.
+            if (other.is_done && !other.status.ok() && !call->is_client_gone) {
+                race->loser->is_client_gone = false;
+                race->loser->outcome = other.status.error().code == ErrorCode::upstream_broken
+                                           ? Outcome::upstream_broken
+                                           : Outcome::unreachable;
+            }
         }
         if (other.is_done)
             loop_->spawn(settle_loser(race, 1 - won));

@@ -151,6 +151,24 @@ TEST(HedgedCallTest, a_failing_second_changes_nothing) {
                   "settled upstream_error none 503 x1 west gpt-4o hedged"}));
 }
 
+TEST(HedgedCallTest, a_second_that_breaks_off_costs_nothing) {
+    Hedged it;
+    it.client.send(chat());
+    read_request(&it.quick);
+    {
+        RawSocket west = it.west.accept();
+        read_request(&west);
+    }
+    ASSERT_TRUE(eventually([&] { return it.gate.upstreams()[1].failures == 1; }));
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_TRUE(read_answer(&it.client).has("x-tollgate-upstream: east"));
+    EXPECT_EQ(it.events(4),
+              (std::vector<std::string>{
+                  "reserved gpt-4o", "reserved gpt-4o",
+                  "settled ok provider 200 x1 east gpt-4o input=1000 output=100 hedged",
+                  "settled upstream_broken none 0 x1 west gpt-4o hedged"}));
+}
+
 TEST(HedgedCallTest, residency_holds) {
     Hedged it({.regions = std::vector<std::string>{"eu"}});
     it.client.send(chat());
