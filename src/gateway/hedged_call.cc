@@ -134,8 +134,8 @@ void Gateway::start_hedge(Call* call, UpstreamSearch* search,
         decide_hedge(now, call->snapshot->options->routing.hedge, hedge, &hedge_budget_);
     if (!decision.is_hedge()) return;
     UpstreamTry& attempt = race->sides[1].attempt;
-    attempt.route = &(*call->routes)[options_[choice_.candidates.front().option].index];
-    attempt.state = &call->snapshot->upstreams->state(attempt.deployment().index);
+    const Route* route = &(*call->routes)[options_[choice_.candidates.front().option].index];
+    attempt.aim(route, &call->snapshot->upstreams->state(route->deployment->index));
     if (!begin_now(*call, &attempt)) return;
     std::unique_ptr<Call> books = books_of_second(*call, ids_.next(call->started_at));
     books->deployment = &attempt.deployment();

@@ -182,6 +182,31 @@ TEST(HedgedCallTest, residency_holds) {
     EXPECT_EQ(it.gate.metrics.hedges->value(), 0U);
 }
 
+/// The policy leaves out a third account, so the call's routes are its own and end with it; what
+/// lost the race goes on all the same.
+TEST(HedgedCallTest, the_loser_outlives_the_call_and_its_routes) {
+    Hedged it({.regions = std::vector<std::string>{"eu", "us"}}, [](GatewayOptions* o) {
+        o->upstreams.push_back(upstream_at(1, "elsewhere"));
+        o->upstreams.back().region = "cn";
+        o->upstreams.back().rank = 9;
+    });
+    it.client.send(chat());
+    read_request(&it.quick);
+    RawSocket west = it.west.accept();
+    read_request(&west);
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    it.client.send(chat());
+    read_request(&it.quick);
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    west.send(json_reply(kOtherReply));
+    const std::vector<std::string> events = it.events(6);
+    EXPECT_TRUE(std::ranges::any_of(events, [](const std::string& line) {
+        return line.starts_with("settled client_gone provider 200 x1 west gpt-4o input=7 output=3");
+    })) << events.front();
+}
+
 TEST(HedgedCallTest, a_client_that_leaves_stops_the_race) {
     Hedged it({}, [](GatewayOptions* o) { o->drain_after_disconnect_ms = 50; });
     it.client.send(chat());
