@@ -85,12 +85,13 @@ Result<Seed> read_key_file(const std::string& file) {
 /// Writes the whole file beside its place, then gives it its name unless another process was
 /// faster: whoever sees the name sees a whole key.
 Status create_key_file(const std::string& file) {
-    const std::string draft = file + "." + std::to_string(getpid()) + ".new";
+    std::uint64_t unique = 0;
+    fill_secure_random(&unique, sizeof unique);
+    const std::string draft = file + "." + hex(&unique, sizeof unique) + ".new";
     Seed seed{};
     fill_secure_random(seed.data(), seed.size());
     std::string text(kFileHead);
     text += base64(view_of(seed.data(), seed.size())) + "\n";
-    (void)unlink(draft.c_str());
     {
         const File created(
             open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));

@@ -57,6 +57,31 @@ Result<std::optional<FoundLeaf>> find_leaf(SqlConnection& connection, std::strin
     return out;
 }
 
+constexpr std::string_view kSelectLeaf =
+    "SELECT leaf_index, logged_at, kind, document_id, payload FROM proof_leaves WHERE kind = ?";
+
+Result<ProofLeaf> leaf_of(const SqlRow& row) {
+    Result<std::string> payload = parse_base64(row.text(4));
+    if (!payload.ok())
+        return fail(ErrorCode::corrupt_data,
+                    "leaf " + std::to_string(row.integer(0)) +
+                        " of the proof log is damaged; run 'tollgate ledger verify'");
+    return ProofLeaf{.index = row.integer(0),
+                     .logged_at = {row.integer(1)},
+                     .kind = std::string(row.text(2)),
+                     .id = std::string(row.text(3)),
+                     .payload = *std::move(payload)};
+}
+
+/// Of the columns size, root, note.
+Checkpoint checkpoint_of(const SqlRow& row) {
+    const std::string note(row.text(2));
+    return {.origin = note.substr(0, note.find('\n')),
+            .size = static_cast<std::uint64_t>(row.integer(0)),
+            .root_hex = std::string(row.text(1)),
+            .note = note};
+}
+
 /// The complete subtrees that leaf `index` closes.
 Status write_nodes(SqlConnection& connection, std::int64_t index, const Sha256& leaf_hash) {
     const MerkleNodes nodes = stored_nodes(connection);
@@ -168,11 +193,7 @@ Result<std::optional<Checkpoint>> read_checkpoint(SqlConnection& connection,
                                                   std::optional<std::uint64_t> size) {
     std::optional<Checkpoint> out;
     const auto read = [&](const SqlRow& row) {
-        const std::string note(row.text(2));
-        out = {.origin = note.substr(0, note.find('\n')),
-               .size = static_cast<std::uint64_t>(row.integer(0)),
-               .root_hex = std::string(row.text(1)),
-               .note = note};
+        out = checkpoint_of(row);
         return true;
     };
     if (size) {
@@ -187,29 +208,46 @@ Result<std::optional<Checkpoint>> read_checkpoint(SqlConnection& connection,
 
 Result<ProofLeaf> read_proof_leaf(SqlConnection& connection, std::string_view kind,
                                   std::string_view id) {
-    std::optional<ProofLeaf> out;
-    std::string payload;
-    TG_CHECK_OK(connection.query(
-        "SELECT leaf_index, logged_at, payload FROM proof_leaves WHERE kind = ? AND document_id = "
-        "?",
-        {std::string(kind), std::string(id)}, [&](const SqlRow& row) {
-            out = {.index = row.integer(0),
-                   .logged_at = {row.integer(1)},
-                   .kind = std::string(kind),
-                   .id = std::string(id),
-                   .payload = {}};
-            payload = row.text(2);
-            return true;
-        }));
-    if (!out)
-        return fail(ErrorCode::not_found, std::string(kind) + " '" + std::string(id) +
-                                              "' is not in the proof log");
-    Result<std::string> bytes = parse_base64(payload);
-    if (!bytes.ok())
-        return fail(ErrorCode::corrupt_data, "leaf " + std::to_string(out->index) +
-                                                 " of the proof log is damaged");
-    out->payload = *std::move(bytes);
-    return *std::move(out);
+    std::optional<Result<ProofLeaf>> out;
+    TG_CHECK_OK(connection.query(std::string(kSelectLeaf) + " AND document_id = ?",
+                                 {std::string(kind), std::string(id)}, [&](const SqlRow& row) {
+                                     out = leaf_of(row);
+                                     return true;
+                                 }));
+    if (out) return *std::move(out);
+    return fail(ErrorCode::not_found,
+                std::string(kind) + " '" + std::string(id) + "' is not in the proof log");
+}
+
+Status read_proof_leaves(SqlConnection& connection, std::string_view kind,
+                         const std::function<bool(const ProofLeaf&)>& each) {
+    Status bad;
+    TG_CHECK_OK(connection.query(std::string(kSelectLeaf) + " ORDER BY leaf_index",
+                                 {std::string(kind)}, [&](const SqlRow& row) {
+                                     const Result<ProofLeaf> leaf = leaf_of(row);
+                                     if (leaf.ok()) return each(*leaf);
+                                     bad = fail(leaf.error());
+                                     return false;
+                                 }));
+    return bad;
+}
+
+Result<std::int64_t> count_proof_leaves(SqlConnection& connection, std::string_view kind) {
+    std::int64_t count = 0;
+    TG_CHECK_OK(connection.query("SELECT count(*) FROM proof_leaves WHERE kind = ?",
+                                 {std::string(kind)}, [&](const SqlRow& row) {
+                                     count = row.integer(0);
+                                     return true;
+                                 }));
+    return count;
+}
+
+Status read_checkpoints(SqlConnection& connection,
+                        const std::function<bool(const Checkpoint&, UtcMicros)>& each) {
+    return connection.query("SELECT size, root, note, signed_at FROM proof_heads ORDER BY size", {},
+                            [&](const SqlRow& row) {
+                                return each(checkpoint_of(row), {row.integer(3)});
+                            });
 }
 
 }  // namespace tg

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,10 @@ std::string sha256_text(const Sha256& hash);  ///< hexadecimal
 Result<std::int64_t> append_proof(SqlConnection& connection, std::string_view kind,
                                   std::string_view id, std::string_view payload, UtcMicros now);
 
+/// Every signed head, smallest first; `each` returns false to stop.
+Status read_checkpoints(SqlConnection& connection,
+                        const std::function<bool(const Checkpoint&, UtcMicros signed_at)>& each);
+
 /// Signs the tree as it is, inside the caller's transaction; what is signed already is not signed
 /// again. Errors: those of the store.
 Result<Checkpoint> sign_head(SqlConnection& connection, const ProofKey& key, UtcMicros now);
@@ -44,6 +49,11 @@ Result<std::optional<Checkpoint>> read_checkpoint(SqlConnection& connection,
 /// Errors: not_found, corrupt_data, those of the store.
 Result<ProofLeaf> read_proof_leaf(SqlConnection& connection, std::string_view kind,
                                   std::string_view id);
+
+/// Leaves of one kind, in order; `each` returns false to stop. Errors as read_proof_leaf().
+Status read_proof_leaves(SqlConnection& connection, std::string_view kind,
+                         const std::function<bool(const ProofLeaf&)>& each);
+Result<std::int64_t> count_proof_leaves(SqlConnection& connection, std::string_view kind);
 
 /// Nodes of the stored tree, for merkle_*_proof().
 MerkleNodes stored_nodes(SqlConnection& connection);
