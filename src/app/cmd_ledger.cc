@@ -229,8 +229,8 @@ Status print_balances(SqlConnection& store, const LedgerArgs& args) {
         });
         return {};
     }
-    TextTable table({"account", "title", "currency", "customer", "project", "subject", "debit",
-                     "credit"});
+    TextTable table(
+        {"account", "title", "currency", "customer", "project", "subject", "debit", "credit"});
     for (const AccountBalance& each : balances) {
         const AccountKey& key = each.account;
         const auto [debit, credit] = sides(each.amount);
@@ -293,8 +293,8 @@ void add_entries(CLI::App* group, CommandContext* context, const Args& args) {
                 TG_TRY(const Names names, Names::load(*store));
                 TG_TRY(EntryFilter filter, make_filter(*args, names));
                 if (is_export) filter.limit = INT64_MAX;
-                return print_entries(*store, filter,
-                                     is_export ? args->export_format : args->format, names);
+                return print_entries(*store, filter, is_export ? args->export_format : args->format,
+                                     names);
             });
         });
     }
@@ -336,8 +336,8 @@ void add_reverse(CLI::App* group, CommandContext* context, const Args& args) {
 }
 
 void add_verify(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand(
-        "verify", "check every invariant of the ledger and of the proof log");
+    CLI::App* command =
+        group->add_subcommand("verify", "check every invariant of the ledger and of the proof log");
     command->add_flag("--json", args->is_json, "print JSON");
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
@@ -367,14 +367,15 @@ void write_ledger_report(JsonWriter& w, const LedgerVerifyReport& report) {
 void print_ledger_report(const LedgerVerifyReport& report) {
     for (const std::string& problem : report.problems)
         std::printf("PROBLEM: %s\n", problem.c_str());
-    std::printf("ledger: %llu entries, %llu postings, %llu accounts; proof log: %llu leaves, %llu "
-                "signed heads: %s\n",
-                static_cast<unsigned long long>(report.entries),
-                static_cast<unsigned long long>(report.postings),
-                static_cast<unsigned long long>(report.accounts),
-                static_cast<unsigned long long>(report.leaves),
-                static_cast<unsigned long long>(report.heads),
-                report.ok() ? "balanced, unbroken, unchanged" : "NOT SOUND, see above");
+    std::printf(
+        "ledger: %llu entries, %llu postings, %llu accounts; proof log: %llu leaves, %llu "
+        "signed heads: %s\n",
+        static_cast<unsigned long long>(report.entries),
+        static_cast<unsigned long long>(report.postings),
+        static_cast<unsigned long long>(report.accounts),
+        static_cast<unsigned long long>(report.leaves),
+        static_cast<unsigned long long>(report.heads),
+        report.ok() ? "balanced, unbroken, unchanged" : "NOT SOUND, see above");
 }
 
 void add_ledger_commands(CLI::App& app, CommandContext* context) {

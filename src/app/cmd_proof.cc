@@ -25,8 +25,9 @@ Result<ProofRequest> make_request(SqlConnection& store, const ProofArgs& args) {
         std::from_chars(args.id.data(), args.id.data() + args.id.size(), number);
     if (error != std::errc{} || end != args.id.data() + args.id.size())
         return fail(ErrorCode::invalid_request,
-                    "'" + args.id + "' is no number of a ledger entry; give it as in 'tollgate "
-                                    "ledger entries'");
+                    "'" + args.id +
+                        "' is no number of a ledger entry; give it as in 'tollgate "
+                        "ledger entries'");
     out.kind = kProofLedgerBatch;
     out.entry = number;
     TG_TRY(out.id, ledger_batch_of(store, number));
@@ -35,9 +36,10 @@ Result<ProofRequest> make_request(SqlConnection& store, const ProofArgs& args) {
 
 void add_prove(CLI::App& app, CommandContext* context) {
     const auto args = std::make_shared<ProofArgs>();
-    CLI::App* command = app.add_subcommand(
-        "prove", "print a proof that a document is what was logged, as JSON for "
-                 "tools/verify_proof.py");
+    CLI::App* command =
+        app.add_subcommand("prove",
+                           "print a proof that a document is what was logged, as JSON for "
+                           "tools/verify_proof.py");
     command->add_option("kind", args->kind, "bill, invoice, audit, ledger_batch, or entry")
         ->required();
     command->add_option("id", args->id, "its id; of an entry, its number")->required();
@@ -72,8 +74,9 @@ void add_key(CLI::App* group, CommandContext* context) {
 void add_heads(CLI::App* group, CommandContext* context) {
     const auto args = std::make_shared<ProofArgs>();
     CLI::App* head = group->add_subcommand(
-        "head", "a signed head of the log; whoever keeps it can show later that nothing was "
-                "changed");
+        "head",
+        "a signed head of the log; whoever keeps it can show later that nothing was "
+        "changed");
     head->add_option("--size", args->size, "of this size (default: the newest)");
     head->callback([=] {
         context->run([=](const Config& config) -> Status {
@@ -94,12 +97,10 @@ void add_heads(CLI::App* group, CommandContext* context) {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TextTable table({"size", "signed", "root"});
-            TG_CHECK_OK(
-                read_checkpoints(*store, [&](const Checkpoint& each, UtcMicros signed_at) {
-                    table.row({std::to_string(each.size), format_rfc3339(signed_at),
-                               each.root_hex});
-                    return true;
-                }));
+            TG_CHECK_OK(read_checkpoints(*store, [&](const Checkpoint& each, UtcMicros signed_at) {
+                table.row({std::to_string(each.size), format_rfc3339(signed_at), each.root_hex});
+                return true;
+            }));
             table.print();
             return {};
         });
@@ -115,10 +116,11 @@ void add_seal_command(CLI::App& group, CommandContext* context) {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const Sealed sealed, seal_books(*store, config, system_clock().now()));
-            std::printf("%d leaves of ledger entries and %lld of audit records added; signed head:"
-                        "\n%s",
-                        sealed.ledger_leaves, static_cast<long long>(sealed.audit_leaves),
-                        sealed.head.note.c_str());
+            std::printf(
+                "%d leaves of ledger entries and %lld of audit records added; signed head:"
+                "\n%s",
+                sealed.ledger_leaves, static_cast<long long>(sealed.audit_leaves),
+                sealed.head.note.c_str());
             return {};
         });
     });

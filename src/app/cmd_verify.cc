@@ -11,7 +11,8 @@ namespace tg {
 
 void add_verify_command(CLI::App& app, CommandContext* context) {
     CLI::App* command = app.add_subcommand(
-        "verify", "recompute all bills from the journal's events, and check every invariant of the ledger");
+        "verify",
+        "recompute all bills from the journal's events, and check every invariant of the ledger");
     auto is_json = std::make_shared<bool>(false);
     command->add_flag("--json", *is_json, "print JSON");
     command->callback([=] {

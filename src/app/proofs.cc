@@ -23,12 +23,12 @@ std::string canonical_audit(const AuditEntry& entry) {
 /// Audit records after number `id`, oldest first.
 Result<std::vector<AuditEntry>> audit_after(SqlConnection& store, std::int64_t id) {
     std::vector<AuditEntry> out;
-    TG_CHECK_OK(read_audit(store, {.limit = std::numeric_limits<int>::max()},
-                           [&](const AuditEntry& entry) {
-                               if (entry.id <= id) return false;
-                               out.push_back(entry);
-                               return true;
-                           }));
+    TG_CHECK_OK(
+        read_audit(store, {.limit = std::numeric_limits<int>::max()}, [&](const AuditEntry& entry) {
+            if (entry.id <= id) return false;
+            out.push_back(entry);
+            return true;
+        }));
     std::ranges::reverse(out);
     return out;
 }
@@ -39,8 +39,7 @@ Status check_audit(SqlConnection& store, std::vector<std::string>* problems) {
     if (!chain.ok()) problems->push_back("audit: " + chain.error().detail);
     std::map<std::string, std::string> records;
     TG_TRY(const std::vector<AuditEntry> entries, audit_after(store, 0));
-    for (const AuditEntry& each : entries)
-        records[std::to_string(each.id)] = canonical_audit(each);
+    for (const AuditEntry& each : entries) records[std::to_string(each.id)] = canonical_audit(each);
     return read_proof_leaves(store, kProofAudit, [&](const ProofLeaf& leaf) {
         const auto found = records.find(leaf.id);
         if (found == records.end() || found->second != leaf.payload)

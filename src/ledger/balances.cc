@@ -83,12 +83,13 @@ Result<Femto> read_balance(SqlConnection& connection, const AccountKey& account,
 
 Result<std::int64_t> number_as_of(SqlConnection& connection, UtcMicros moment) {
     std::int64_t number = 0;
-    TG_CHECK_OK(connection.query("SELECT number FROM ledger_entries WHERE booked_at <= ? ORDER "
-                                 "BY booked_at DESC, number DESC LIMIT 1",
-                                 {moment.micros}, [&](const SqlRow& row) {
-                                     number = row.integer(0);
-                                     return false;
-                                 }));
+    TG_CHECK_OK(
+        connection.query("SELECT number FROM ledger_entries WHERE booked_at <= ? ORDER "
+                         "BY booked_at DESC, number DESC LIMIT 1",
+                         {moment.micros}, [&](const SqlRow& row) {
+                             number = row.integer(0);
+                             return false;
+                         }));
     return number;
 }
 

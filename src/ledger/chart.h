@@ -84,9 +84,9 @@ std::string_view name(SubjectKind kind);
 
 struct AccountInfo {
     AccountCode code;
-    std::string_view name;     ///< snake_case, as the enumerator
-    std::string_view title;    ///< English, for people
-    std::string_view title_zh; ///< as Chinese accountants call it
+    std::string_view name;      ///< snake_case, as the enumerator
+    std::string_view title;     ///< English, for people
+    std::string_view title_zh;  ///< as Chinese accountants call it
     AccountType type;
     BalanceSide side;
     Grain grain;

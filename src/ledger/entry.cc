@@ -39,8 +39,8 @@ constexpr std::array kCauseNames = {
 /// Printable ASCII without space, quote and backslash: the same bytes in JSON, SQL and a proof.
 bool is_plain_id(std::string_view text, std::size_t size_max) {
     if (text.size() > size_max) return false;
-    return std::ranges::all_of(text,
-                               [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+    return std::ranges::all_of(
+        text, [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 bool is_plain_text(std::string_view text, std::size_t size_max) {
@@ -193,7 +193,8 @@ std::string imbalance_of(const Entry& entry) {
 
 Status validate(const Entry& entry) {
     const auto bad = [&](const std::string& why) {
-        return fail(ErrorCode::invalid_request, "ledger entry of " + text(entry.cause) + ": " + why);
+        return fail(ErrorCode::invalid_request,
+                    "ledger entry of " + text(entry.cause) + ": " + why);
     };
     if (!is_known_cause(static_cast<std::int64_t>(entry.cause.kind)))
         return bad("its cause is of no known kind");
@@ -241,8 +242,8 @@ std::string canonical_content(const Entry& entry) {
     return out;
 }
 
-std::string canonical_record(const Entry& entry, std::int64_t number, std::string_view previous_hash,
-                             UtcMicros booked_at) {
+std::string canonical_record(const Entry& entry, std::int64_t number,
+                             std::string_view previous_hash, UtcMicros booked_at) {
     std::string out;
     JsonWriter w(out);
     w.begin_object().field("format", "tollgate-ledger-entry-1").field("number", number);

@@ -78,7 +78,8 @@ struct Detail {
     friend bool operator==(const Detail&, const Detail&) = default;
 };
 
-/// One balanced transaction (分录): postings that sum to zero in each currency, tied to their cause.
+/// One balanced transaction (分录): postings that sum to zero in each currency, tied to their
+/// cause.
 struct Entry {
     Cause cause;
     UtcMicros occurred_at;      ///< when what is booked happened; booked_at is the ledger's
@@ -109,8 +110,8 @@ Entry reversal_of(const Entry& original, std::int64_t number, UtcMicros occurred
 
 /// The canonical bytes of an entry's content, and those that its hash covers (docs/formats.md).
 std::string canonical_content(const Entry& entry);
-std::string canonical_record(const Entry& entry, std::int64_t number, std::string_view previous_hash,
-                             UtcMicros booked_at);
+std::string canonical_record(const Entry& entry, std::int64_t number,
+                             std::string_view previous_hash, UtcMicros booked_at);
 std::string sha256_hex(std::string_view bytes);
 
 /// For people: a line of cause and details, then debits and credits in columns.

@@ -103,8 +103,8 @@ struct Note {
     ProjectId project{};
     std::int64_t net_cents = 0, tax_cents = 0;
     Debt debt = Debt::billed;
-    bool is_tax_invoiced = false;    ///< the VAT has left 2201: a red-letter invoice goes with it
-    std::int64_t refund_cents = 0;   ///< credit note: the part that had been paid, now payable back
+    bool is_tax_invoiced = false;   ///< the VAT has left 2201: a red-letter invoice goes with it
+    std::int64_t refund_cents = 0;  ///< credit note: the part that had been paid, now payable back
 };
 /// Dr income and VAT / Cr 1202 (and 2106 what is to be paid back).
 Result<Entry> credit_note(const Note& note);

@@ -36,8 +36,8 @@ Femto book_usage(const BillFinalised& bill, EntryBuilder* entry) {
             entry->refuse("usage of " + format_amount(each.exact) + " is too large");
             return {};
         }
-        entry->credit({AccountCode::unbilled_receivable, each.currency, bill.customer,
-                       each.project, each.month},
+        entry->credit({AccountCode::unbilled_receivable, each.currency, bill.customer, each.project,
+                       each.month},
                       each.exact);
         sums[static_cast<std::size_t>(each.currency)] += each.exact;
     }
@@ -92,9 +92,9 @@ Result<Entry> bill_finalised(const BillFinalised& bill) {
                      std::to_string(bill.vat_ppm) + " ppm of " + format_cents(net_cents) + " are " +
                      format_cents(tax_cents));
     entry.require_not_negative("the bill's net amount in cents", net_cents);
-    entry.debit({AccountCode::billed_receivable, bill.currency, bill.customer, ProjectId{},
-                 bill.bill_id},
-                of_cents(net_cents + tax_cents));
+    entry.debit(
+        {AccountCode::billed_receivable, bill.currency, bill.customer, ProjectId{}, bill.bill_id},
+        of_cents(net_cents + tax_cents));
     entry.credit({AccountCode::output_vat_to_invoice, bill.currency, bill.customer},
                  of_cents(tax_cents));
     entry.debit({AccountCode::rounding, bill.currency}, residual);

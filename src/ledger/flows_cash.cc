@@ -59,12 +59,10 @@ Result<Entry> payment_allocated(const PaymentAllocated& allocation) {
     const std::int64_t paid = total - allocation.bank_fee_cents;
     entry.require_positive("what is taken from the payment, in cents", paid);
     entry.debit(suspense(allocation.payment_id, allocation.currency), of_cents(paid));
-    entry.debit({AccountCode::bank_fees, allocation.currency},
-                of_cents(allocation.bank_fee_cents));
+    entry.debit({AccountCode::bank_fees, allocation.currency}, of_cents(allocation.bank_fee_cents));
     for (const PaymentAllocated::Part& each : allocation.parts) {
-        entry.credit(
-            debt_of(allocation.customer, allocation.currency, each.bill_id, each.debt),
-            of_cents(each.cents));
+        entry.credit(debt_of(allocation.customer, allocation.currency, each.bill_id, each.debt),
+                     of_cents(each.cents));
     }
     entry.credit({AccountCode::wallet_paid, allocation.currency, allocation.customer},
                  of_cents(allocation.overpaid_cents));
@@ -169,8 +167,8 @@ Result<Entry> wallet_expired(const WalletExpired& expiry) {
         entry.debit({AccountCode::wallet_paid, expiry.currency, expiry.customer}, expiry.amount);
         entry.credit({AccountCode::breakage, expiry.currency, expiry.customer}, expiry.amount);
     } else {
-        entry.debit({AccountCode::wallet_promotional, expiry.currency, expiry.customer,
-                     ProjectId{}, expiry.grant_id},
+        entry.debit({AccountCode::wallet_promotional, expiry.currency, expiry.customer, ProjectId{},
+                     expiry.grant_id},
                     expiry.amount);
         entry.credit({AccountCode::discount_promotion, expiry.currency, expiry.customer},
                      expiry.amount);

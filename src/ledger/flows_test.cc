@@ -457,8 +457,7 @@ TEST(EntryRules, NameWhatIsWrongWithAPosting) {
         return fault_of({std::move(account), money(amount)});
     };
     const auto usd = Currency::usd, cny = Currency::cny;
-    EXPECT_EQ(fault({static_cast<AccountCode>(1999), usd}, "1"),
-              "is not in the chart of accounts");
+    EXPECT_EQ(fault({static_cast<AccountCode>(1999), usd}, "1"), "is not in the chart of accounts");
     EXPECT_EQ(fault({AccountCode::fx_position_usd, cny}, "1"), "holds USD only");
     EXPECT_EQ(fault({AccountCode::rounding, usd, kAcme}, "1"),
               "is of our own books and takes no customer");

@@ -35,9 +35,9 @@ Result<Entry> provider_cost_accrued(const ProviderCost& cost) {
         total += each.cost;
     }
     for (const auto& [key, amount] : costs) {
-        entry.debit({AccountCode::upstream_cost, cost.currency, key.first, key.second,
-                     cost.provider},
-                    amount);
+        entry.debit(
+            {AccountCode::upstream_cost, cost.currency, key.first, key.second, cost.provider},
+            amount);
     }
     const AccountCode source = cost.paid_from == ProviderCost::PaidFrom::prepaid
                                    ? AccountCode::upstream_prepaid
@@ -54,9 +54,9 @@ Result<Entry> provider_paid(const ProviderPaid& payment) {
         .require_positive("cents", payment.cents)
         .debit({target, payment.currency, CustomerId{}, ProjectId{}, payment.provider},
                of_cents(payment.cents))
-        .credit({AccountCode::bank, payment.currency, CustomerId{}, ProjectId{},
-                 payment.bank_account},
-                of_cents(payment.cents))
+        .credit(
+            {AccountCode::bank, payment.currency, CustomerId{}, ProjectId{}, payment.bank_account},
+            of_cents(payment.cents))
         .done();
 }
 

@@ -55,8 +55,7 @@ struct LedgerWriter::Batch {
 
 Status LedgerWriter::find_booked(std::span<const Entry> entries, Batch* batch) {
     std::map<CauseKind, std::vector<std::size_t>> by_kind;
-    for (std::size_t i = 0; i < entries.size(); ++i)
-        by_kind[entries[i].cause.kind].push_back(i);
+    for (std::size_t i = 0; i < entries.size(); ++i) by_kind[entries[i].cause.kind].push_back(i);
     std::map<Cause, std::pair<std::int64_t, std::string>> booked;
     for (const auto& [kind, all] : by_kind) {
         for (std::size_t from = 0; from < all.size(); from += kLookupMax) {
@@ -117,8 +116,7 @@ Status LedgerWriter::number_entries(std::span<const Entry> entries, UtcMicros no
         }
         if (entry.reverses != 0) TG_CHECK_OK(check_reversal(entry, batch->entries_before));
         booking = {++head.entries, true};
-        head.hash =
-            sha256_hex(canonical_record(entry, booking.number, head.hash, head.booked_at));
+        head.hash = sha256_hex(canonical_record(entry, booking.number, head.hash, head.booked_at));
         batch->rows.push_back({booking.number, &entry, batch->content_hashes[i], head.hash});
     }
     return {};
@@ -176,8 +174,8 @@ Result<std::int64_t> LedgerWriter::account_id(const AccountKey& key) {
 }
 
 Status LedgerWriter::write_entries(const Batch& batch) {
-    constexpr std::string_view kColumns[] = {"number:i",   "booked_at:i", "occurred_at:i",
-                                             "reverses:i", "cause_kind:i2", "cause_id:t",
+    constexpr std::string_view kColumns[] = {"number:i",   "booked_at:i",    "occurred_at:i",
+                                             "reverses:i", "cause_kind:i2",  "cause_id:t",
                                              "details:t",  "content_hash:t", "hash:t"};
     TG_TRY(const auto insert, connection_->bulk_insert("ledger_entries", kColumns));
     // Views of texts must last until the row is ended.
@@ -206,8 +204,8 @@ Status LedgerWriter::write_postings(const Batch& batch) {
             ids.push_back(id);
         }
     }
-    constexpr std::string_view kColumns[] = {"number:i", "line:i2", "account_id:i",
-                                             "amount_high:i", "amount_low:i"};
+    constexpr std::string_view kColumns[] = {"number:i", "line:i2", "account_id:i", "amount_high:i",
+                                             "amount_low:i"};
     TG_TRY(const auto insert, connection_->bulk_insert("ledger_postings", kColumns));
     std::size_t next = 0;
     for (const Batch::Row& row : batch.rows) {
@@ -240,8 +238,8 @@ Result<std::vector<Booking>> LedgerWriter::append(std::span<const Entry> entries
     TG_CHECK_OK(write_postings(batch));
     Head& head = batch.head;
     if (head.entries - head.snapshot_number >= kSnapshotEvery) {
-        TG_CHECK_OK(ledger_internal::write_snapshot(*connection_, head.snapshot_number,
-                                                    head.entries));
+        TG_CHECK_OK(
+            ledger_internal::write_snapshot(*connection_, head.snapshot_number, head.entries));
         head.snapshot_number = head.entries;
     }
     TG_CHECK_OK(ledger_internal::write_head(*connection_, head));

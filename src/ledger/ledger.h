@@ -15,8 +15,8 @@ namespace tg {
 
 /// An entry in the ledger.
 struct BookedEntry {
-    std::int64_t number = 0;  ///< 1, 2, 3, ... without gaps, in the order of booking
-    UtcMicros booked_at;      ///< never before that of the entry in front
+    std::int64_t number = 0;     ///< 1, 2, 3, ... without gaps, in the order of booking
+    UtcMicros booked_at;         ///< never before that of the entry in front
     std::string content_hash{};  ///< SHA-256 of canonical_content(), in hexadecimal
     std::string hash{};          ///< SHA-256 of canonical_record(): the chain
     Entry entry{};
@@ -71,7 +71,7 @@ struct EntryFilter {
     std::optional<CustomerId> customer{};      ///< with a posting to one of its accounts
     std::optional<AccountCode> account{};
     std::optional<Cause> cause{};
-    std::string subject{};                     ///< e.g. a bill
+    std::string subject{};                                      ///< e.g. a bill
     UtcMicros booked_from{INT64_MIN}, booked_until{INT64_MAX};  ///< [from, until)
     std::int64_t limit = INT64_MAX;
 };

@@ -25,18 +25,21 @@ TEST_P(Ledger, EntriesAreNumberedChainedAndReadBackAsTheyWere) {
     const auto store = fresh_store();
     const Entry usage = usage_of("1-10/7/USD", "12345.678901234");
     const Entry bill = good(bill_finalised(golden_bill()));
-    const Result<Booking> first = book(store->connection(), usage), second = book(store->connection(), bill);
+    const Result<Booking> first = book(store->connection(), usage),
+                          second = book(store->connection(), bill);
     ASSERT_TRUE(first.ok()) << first.error().text();
     ASSERT_TRUE(second.ok()) << second.error().text();
     EXPECT_EQ(first->number, 1);
     EXPECT_EQ(second->number, 2);
-    const Result<BookedEntry> one = read_entry(store->connection(), 1), two = read_entry(store->connection(), 2);
+    const Result<BookedEntry> one = read_entry(store->connection(), 1),
+                              two = read_entry(store->connection(), 2);
     ASSERT_TRUE(one.ok() && two.ok());
     EXPECT_EQ(one->entry, usage);
     EXPECT_EQ(two->entry, bill);
     EXPECT_EQ(one->hash, sha256_hex(canonical_record(usage, 1, "", kNoon)));
     EXPECT_EQ(two->hash, sha256_hex(canonical_record(bill, 2, one->hash, kNoon)));
-    EXPECT_EQ(read_entry(store->connection(), 3).error().text(), "not_found: there is no ledger entry 3");
+    EXPECT_EQ(read_entry(store->connection(), 3).error().text(),
+              "not_found: there is no ledger entry 3");
     expect_sound(store->connection());
 }
 
@@ -67,14 +70,16 @@ TEST(LedgerFormat, CanonicalRecordIsWhatTheDocumentationSays) {
 TEST_P(Ledger, SameCauseIsBookedOnceAndWithOtherContentRefused) {
     const auto store = fresh_store();
     ASSERT_TRUE(book(store->connection(), usage_of("b1", "1.5")).ok());
-    const Result<Booking> again = book(store->connection(), usage_of("b1", "1.5"), {kNoon.micros + 5});
+    const Result<Booking> again =
+        book(store->connection(), usage_of("b1", "1.5"), {kNoon.micros + 5});
     ASSERT_TRUE(again.ok()) << again.error().text();
     EXPECT_EQ(again->number, 1);
     EXPECT_FALSE(again->is_new);
     const Result<Booking> other = book(store->connection(), usage_of("b1", "1.6"));
     EXPECT_EQ(other.error().code, ErrorCode::conflict);
-    EXPECT_TRUE(other.error().detail.starts_with("usage_batch b1 is ledger entry 1 already, with "
-                                                 "other content"))
+    EXPECT_TRUE(
+        other.error().detail.starts_with("usage_batch b1 is ledger entry 1 already, with "
+                                         "other content"))
         << other.error().detail;
     EXPECT_EQ(store->integer("SELECT entries FROM ledger_head"), 1);
     expect_sound(store->connection());
@@ -97,8 +102,8 @@ TEST_P(Ledger, ManyEntriesAtOnceWithRepeatsAmongThemAndOfEarlierOnes) {
     EXPECT_EQ((*bookings)[299].number, 300);
     EXPECT_EQ(bookings->back().number, (*bookings)[5].number);
     EXPECT_FALSE(bookings->back().is_new);
-    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd, "2026-11", kAcme,
-                      ProjectId{3}),
+    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd,
+                      "2026-11", kAcme, ProjectId{3}),
               money("300"));
     expect_sound(store->connection());
 }
@@ -151,11 +156,11 @@ TEST_P(Ledger, BalanceNeverComesToStandOnTheForbiddenSide) {
     EXPECT_EQ(refund("R-1", 777'79).error().code, ErrorCode::conflict);
     EXPECT_TRUE(refund("R-1", 777'78).ok());
     EXPECT_EQ(refund("R-2", 1).error().code, ErrorCode::conflict);
-    EXPECT_EQ(balance(connection, AccountCode::billed_receivable, Currency::cny,
-                      "BILL-acme-202611"),
-              Femto{});
-    EXPECT_EQ(balance(connection, AccountCode::unbilled_receivable, Currency::usd, "2026-11",
-                      kAcme, ProjectId{3}),
+    EXPECT_EQ(
+        balance(connection, AccountCode::billed_receivable, Currency::cny, "BILL-acme-202611"),
+        Femto{});
+    EXPECT_EQ(balance(connection, AccountCode::unbilled_receivable, Currency::usd, "2026-11", kAcme,
+                      ProjectId{3}),
               Femto{});
     expect_sound(connection);
 }
@@ -208,8 +213,7 @@ TEST_P(Ledger, RowsAreNeverChangedOrDeleted) {
     for (const std::string table :
          {"ledger_accounts", "ledger_entries", "ledger_postings", "ledger_snapshots",
           "proof_leaves", "proof_nodes", "proof_heads"}) {
-        if (store->integer("SELECT count(*) FROM " + table) == 0 &&
-            GetParam() == Dialect::sqlite)
+        if (store->integer("SELECT count(*) FROM " + table) == 0 && GetParam() == Dialect::sqlite)
             continue;
         const auto refused = store->connection().execute("DELETE FROM " + table);
         ASSERT_FALSE(refused.ok()) << table;
@@ -228,8 +232,7 @@ TEST_P(Ledger, BalancesOfAnyMomentComeFromSnapshotsAndTail) {
     while (made < kEntries) {
         std::vector<Entry> entries;
         for (int i = 0; i < 2'500; ++i, ++made)
-            entries.push_back(usage_of("b" + std::to_string(made), "0.000000001",
-                                       Currency::usd,
+            entries.push_back(usage_of("b" + std::to_string(made), "0.000000001", Currency::usd,
                                        CustomerId{static_cast<std::uint32_t>(1 + made % 3)}));
         Result<Transaction> transaction = Transaction::begin(connection);
         ASSERT_TRUE(transaction.ok());
@@ -316,8 +319,8 @@ TEST_P(Ledger, ManyWritersLeaveOneGaplessChain) {
     EXPECT_EQ(repeated, 2 * kEach);
     EXPECT_EQ(store->integer("SELECT entries FROM ledger_head"), booked);
     EXPECT_EQ(store->integer("SELECT max(number) FROM ledger_entries"), booked);
-    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd, "2026-11", kAcme,
-                      ProjectId{3}),
+    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd,
+                      "2026-11", kAcme, ProjectId{3}),
               Femto{booked * money("0.5").value});
     expect_sound(store->connection());
 }
@@ -355,12 +358,13 @@ TEST_P(Ledger, ProcessKilledInATransactionLeavesNothingOfIt) {
         close(ends[0]);
         close(ends[1]);
         // The next writer is not held up, and goes on where the chain ended.
-        const auto next = book(store->connection(), usage_of("after-" + std::to_string(round), "8"));
+        const auto next =
+            book(store->connection(), usage_of("after-" + std::to_string(round), "8"));
         ASSERT_TRUE(next.ok()) << next.error().text();
         EXPECT_EQ(next->number, 1 + 2 * (round + 1));
     }
-    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd, "2026-11", kAcme,
-                      ProjectId{3}),
+    EXPECT_EQ(balance(store->connection(), AccountCode::unbilled_receivable, Currency::usd,
+                      "2026-11", kAcme, ProjectId{3}),
               money("51"));
     expect_sound(store->connection());
 }

@@ -33,8 +33,7 @@ Status add_path(std::uint64_t index, std::uint64_t from, std::uint64_t size,
     if (is_left)
         TG_CHECK_OK(add_path(index, from, left_size, nodes, out));
     else
-        TG_CHECK_OK(
-            add_path(index - left_size, from + left_size, size - left_size, nodes, out));
+        TG_CHECK_OK(add_path(index - left_size, from + left_size, size - left_size, nodes, out));
     TG_TRY(const Sha256 other, is_left ? subtree(from + left_size, size - left_size, nodes)
                                        : subtree(from, left_size, nodes));
     out->push_back(other);
@@ -91,8 +90,7 @@ Result<std::vector<Sha256>> merkle_inclusion_proof(std::uint64_t index, std::uin
                                                    const MerkleNodes& nodes) {
     if (index >= size)
         return fail(ErrorCode::invalid_request, "leaf " + std::to_string(index) +
-                                                    " is not in a tree of " +
-                                                    std::to_string(size));
+                                                    " is not in a tree of " + std::to_string(size));
     std::vector<Sha256> out;
     TG_CHECK_OK(add_path(index, 0, size, nodes, &out));
     return out;

@@ -67,8 +67,9 @@ Result<Seed> read_key_file(const std::string& file) {
     std::string_view text(bytes.data(), static_cast<std::size_t>(size));
     const auto damaged = [&] {
         return fail(ErrorCode::invalid_config,
-                    "'" + file + "' is no proof key; restore it from a backup: a new key would "
-                                 "leave the signed heads that others hold without proof");
+                    "'" + file +
+                        "' is no proof key; restore it from a backup: a new key would "
+                        "leave the signed heads that others hold without proof");
     };
     if (!text.starts_with(kFileHead) || !text.ends_with('\n')) return damaged();
     text.remove_prefix(kFileHead.size());
@@ -179,9 +180,8 @@ Result<Checkpoint> parse_body(std::string_view body) {
 
 std::string base64(std::string_view bytes) {
     std::string out(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-    sodium_bin2base64(out.data(), out.size(),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-                      sodium_base64_VARIANT_ORIGINAL);
+    sodium_bin2base64(out.data(), out.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                      bytes.size(), sodium_base64_VARIANT_ORIGINAL);
     out.pop_back();  // the final NUL
     return out;
 }
@@ -191,8 +191,7 @@ Result<std::string> parse_base64(std::string_view text) {
     std::size_t size = 0;
     const char* end = nullptr;
     if (sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(), text.data(),
-                          text.size(), nullptr, &size, &end,
-                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
+                          text.size(), nullptr, &size, &end, sodium_base64_VARIANT_ORIGINAL) != 0 ||
         end != text.data() + text.size())
         return fail(ErrorCode::invalid_request, "a text is not in base64");
     out.resize(size);
@@ -233,8 +232,8 @@ Checkpoint ProofKey::sign(std::uint64_t size, std::string_view root_hex) const {
     const std::string body = checkpoint_body(origin_, size, *root);
     std::array<unsigned char, crypto_sign_BYTES> signature{};
     TG_ASSERT(crypto_sign_detached(signature.data(), nullptr,
-                                   reinterpret_cast<const unsigned char*>(body.data()),
-                                   body.size(), secret_.data()) == 0);
+                                   reinterpret_cast<const unsigned char*>(body.data()), body.size(),
+                                   secret_.data()) == 0);
     const std::string_view key =
         view_of(secret_.data() + crypto_sign_SEEDBYTES, crypto_sign_PUBLICKEYBYTES);
     const std::string hint = key_hint(origin_, std::string(1, kEd25519) + std::string(key));
@@ -242,8 +241,7 @@ Checkpoint ProofKey::sign(std::uint64_t size, std::string_view root_hex) const {
             .size = size,
             .root_hex = std::string(root_hex),
             .note = body + "\n" + std::string(kSignaturePrefix) + origin_ + " " +
-                    base64(hint + std::string(view_of(signature.data(), signature.size()))) +
-                    "\n"};
+                    base64(hint + std::string(view_of(signature.data(), signature.size()))) + "\n"};
 }
 
 Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view verifier_text) {

@@ -35,8 +35,9 @@ Result<Sha256> parse_hash(std::string_view text) {
             out[i * 8 + byte] = static_cast<std::uint8_t>(value >> (56 - 8 * byte));
         if (i == 3) return out;
     }
-    return fail(ErrorCode::corrupt_data, "a stored hash of the proof log is damaged; run 'tollgate "
-                                         "ledger verify'");
+    return fail(ErrorCode::corrupt_data,
+                "a stored hash of the proof log is damaged; run 'tollgate "
+                "ledger verify'");
 }
 
 /// Index of the leaf of a document, with its hash; nullopt when there is none.
@@ -92,9 +93,9 @@ Status write_nodes(SqlConnection& connection, std::int64_t index, const Sha256& 
         TG_TRY(const Sha256 left, nodes(level - 1, node * 2));
         hash = merkle_node_hash(left, hash);
         TG_CHECK_OK(ledger_internal::expect_one(
-            connection.execute("INSERT INTO proof_nodes (level, node_index, hash) VALUES (?, ?, ?)",
-                               {std::int64_t{level}, static_cast<std::int64_t>(node),
-                                sha256_text(hash)}),
+            connection.execute(
+                "INSERT INTO proof_nodes (level, node_index, hash) VALUES (?, ?, ?)",
+                {std::int64_t{level}, static_cast<std::int64_t>(node), sha256_text(hash)}),
             "proof_nodes"));
     }
     return {};
@@ -158,8 +159,8 @@ Result<std::int64_t> append_proof(SqlConnection& connection, std::string_view ki
     const Sha256 hash = merkle_leaf_hash(canonical_leaf(leaf));
     if (found && found->hash == sha256_text(hash)) return found->index;
     if (found)
-        return fail(ErrorCode::conflict, std::string(kind) + " " + std::string(id) +
-                                             " is leaf " + std::to_string(found->index) +
+        return fail(ErrorCode::conflict, std::string(kind) + " " + std::string(id) + " is leaf " +
+                                             std::to_string(found->index) +
                                              " of the proof log with other bytes; a document never "
                                              "changes: make a new one that corrects it");
     TG_CHECK_OK(ledger_internal::expect_one(
@@ -244,10 +245,9 @@ Result<std::int64_t> count_proof_leaves(SqlConnection& connection, std::string_v
 
 Status read_checkpoints(SqlConnection& connection,
                         const std::function<bool(const Checkpoint&, UtcMicros)>& each) {
-    return connection.query("SELECT size, root, note, signed_at FROM proof_heads ORDER BY size", {},
-                            [&](const SqlRow& row) {
-                                return each(checkpoint_of(row), {row.integer(3)});
-                            });
+    return connection.query(
+        "SELECT size, root, note, signed_at FROM proof_heads ORDER BY size", {},
+        [&](const SqlRow& row) { return each(checkpoint_of(row), {row.integer(3)}); });
 }
 
 }  // namespace tg

@@ -102,8 +102,9 @@ TEST_P(ProofLog, DocumentsAreLeavesInOrderAndTheSameOneOnce) {
     EXPECT_EQ(*append("bill", "BILL-3", "bytes"), 3);
     const auto other = append("bill", "BILL-3", "bytez");
     EXPECT_EQ(other.error().code, ErrorCode::conflict);
-    EXPECT_TRUE(other.error().detail.starts_with("bill BILL-3 is leaf 3 of the proof log with "
-                                                 "other bytes"));
+    EXPECT_TRUE(
+        other.error().detail.starts_with("bill BILL-3 is leaf 3 of the proof log with "
+                                         "other bytes"));
     EXPECT_EQ(*append("invoice", "BILL-3", "bytes"), 9) << "kinds have ids of their own";
     EXPECT_EQ(append("bill", "two words", "x").error().code, ErrorCode::invalid_request);
     EXPECT_EQ(append("bill", "a\"b", "x").error().code, ErrorCode::invalid_request);
@@ -171,17 +172,17 @@ TEST_P(ProofLog, IndependentVerifierAcceptsEveryRightProof) {
     const std::string key = key_.verifier_text();
     Checkpoint early;
     for (int i = 0; i < 7; ++i) {
-        ASSERT_TRUE(append("bill", "BILL-" + std::to_string(i), "bill\xff\n" + std::to_string(i))
-                        .ok());
+        ASSERT_TRUE(
+            append("bill", "BILL-" + std::to_string(i), "bill\xff\n" + std::to_string(i)).ok());
         if (i == 2) early = sign();
     }
     sign();
     for (int i = 0; i < 7; ++i) {
         const std::string id = "BILL-" + std::to_string(i);
-        const auto [status, text] = verifier.run(
-            proof({.kind = "bill", .id = id, .since = early.size}), key,
-            {"--document", verifier.file("bill", "bill\xff\n" + std::to_string(i)), "--old",
-             verifier.file("old", early.note)});
+        const auto [status, text] =
+            verifier.run(proof({.kind = "bill", .id = id, .since = early.size}), key,
+                         {"--document", verifier.file("bill", "bill\xff\n" + std::to_string(i)),
+                          "--old", verifier.file("old", early.note)});
         EXPECT_EQ(status, 0) << text;
         EXPECT_TRUE(text.starts_with("PROVEN: bill " + id + "\n")) << text;
         EXPECT_NE(text.find("as leaf " + std::to_string(i) + " of 7"), std::string::npos) << text;

@@ -10,9 +10,9 @@ namespace {
 
 /// What a simple bookkeeper knows.
 struct Model {
-    std::map<std::uint32_t, int128> unbilled_usd;                ///< by customer
+    std::map<std::uint32_t, int128> unbilled_usd;                        ///< by customer
     std::map<std::pair<std::uint32_t, std::string>, std::int64_t> owed;  ///< bill -> fen
-    std::map<std::string, std::int64_t> suspense;                ///< payment -> fen
+    std::map<std::string, std::int64_t> suspense;                        ///< payment -> fen
     std::map<std::uint32_t, std::int64_t> wallet, deposit;
     int next_id = 0;
 };
@@ -57,8 +57,8 @@ class Business {
             RC_ASSERT(found->value == femto);
         };
         for (const auto& [customer, femto] : model_.unbilled_usd)
-            expect(AccountCode::unbilled_receivable, Currency::usd, "2026-11",
-                   CustomerId{customer}, femto, ProjectId{3});
+            expect(AccountCode::unbilled_receivable, Currency::usd, "2026-11", CustomerId{customer},
+                   femto, ProjectId{3});
         for (const auto& [bill, fen] : model_.owed)
             expect(AccountCode::billed_receivable, Currency::cny, bill.second,
                    CustomerId{bill.first}, fen * kFemtoPerCent);
@@ -96,9 +96,7 @@ class Business {
         return std::string(kind) + "-" + std::to_string(number_) + "-" +
                std::to_string(++model_.next_id);
     }
-    std::uint32_t customer() const {
-        return number_ * 3 + *rc::gen::inRange<std::uint32_t>(1, 4);
-    }
+    std::uint32_t customer() const { return number_ * 3 + *rc::gen::inRange<std::uint32_t>(1, 4); }
 
     void use() {
         const std::uint32_t who = customer();
@@ -118,21 +116,21 @@ class Business {
         const std::int64_t rate = *rc::gen::inRange<std::int64_t>(600'000'000, 800'000'000);
         const auto fen = static_cast<std::int64_t>(
             divide(femto * rate, kFemtoPerCent * 100'000'000, Rounding::half_up));
-        const auto tax = static_cast<std::int64_t>(
-            divide(int128{fen} * 60'000, 1'000'000, Rounding::half_up));
+        const auto tax =
+            static_cast<std::int64_t>(divide(int128{fen} * 60'000, 1'000'000, Rounding::half_up));
         const std::string bill_id = id("BILL");
-        RC_ASSERT(try_book(bill_finalised(
-            {.bill_id = bill_id,
-             .customer = CustomerId{who},
-             .currency = Currency::cny,
-             .occurred_at = kNoon,
-             .usd_cny_e8 = rate,
-             .usage = {{ProjectId{3}, "2026-11", Currency::usd, {femto}}},
-             .usage_lines = 1,
-             .usage_cents = fen,
-             .items = {},
-             .vat_ppm = 60'000,
-             .tax_cents = tax})));
+        RC_ASSERT(
+            try_book(bill_finalised({.bill_id = bill_id,
+                                     .customer = CustomerId{who},
+                                     .currency = Currency::cny,
+                                     .occurred_at = kNoon,
+                                     .usd_cny_e8 = rate,
+                                     .usage = {{ProjectId{3}, "2026-11", Currency::usd, {femto}}},
+                                     .usage_lines = 1,
+                                     .usage_cents = fen,
+                                     .items = {},
+                                     .vat_ppm = 60'000,
+                                     .tax_cents = tax})));
         model_.unbilled_usd[who] = 0;
         model_.owed[{who, bill_id}] = fen + tax;
     }
@@ -169,7 +167,7 @@ class Business {
     }
 
     void move_to(Result<Entry> (*flow)(const Advance&),
-                 std::map<std::uint32_t, std::int64_t> Model::*target) {
+                 std::map<std::uint32_t, std::int64_t> Model::* target) {
         if (model_.suspense.empty()) return;
         const auto [payment, left] = *rc::gen::elementOf(model_.suspense);
         const auto fen = *rc::gen::inRange<std::int64_t>(1, left + 2);
@@ -231,15 +229,15 @@ TEST_P(LedgerProperties, ReversingEverythingLeavesNothing) {
     for (std::int64_t number = 4; number >= 1; --number) {
         Result<Transaction> transaction = Transaction::begin(connection);
         ASSERT_TRUE(transaction.ok());
-        const auto reversed =
-            LedgerWriter(&connection).reverse(number, kNoon, "all of it", kNoon);
+        const auto reversed = LedgerWriter(&connection).reverse(number, kNoon, "all of it", kNoon);
         ASSERT_TRUE(reversed.ok()) << reversed.error().text();
         ASSERT_TRUE(transaction->commit().ok());
     }
     const auto balances = read_balances(connection, {});
     ASSERT_TRUE(balances.ok());
     EXPECT_EQ(balances->size(), 10U);
-    for (const AccountBalance& each : *balances) EXPECT_EQ(each.amount, Femto{}) << text(each.account);
+    for (const AccountBalance& each : *balances)
+        EXPECT_EQ(each.amount, Femto{}) << text(each.account);
 }
 
 }  // namespace

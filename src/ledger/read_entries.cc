@@ -112,22 +112,20 @@ Status read_entries(SqlConnection& connection, const EntryFilter& filter,
 
 Result<BookedEntry> read_entry(SqlConnection& connection, std::int64_t number) {
     std::optional<BookedEntry> out;
-    TG_CHECK_OK(read_entries(connection, {.first = number, .last = number},
-                             [&](const BookedEntry& entry) {
-                                 out = entry;
-                                 return true;
-                             }));
+    TG_CHECK_OK(
+        read_entries(connection, {.first = number, .last = number}, [&](const BookedEntry& entry) {
+            out = entry;
+            return true;
+        }));
     if (!out)
-        return fail(ErrorCode::not_found,
-                    "there is no ledger entry " + std::to_string(number));
+        return fail(ErrorCode::not_found, "there is no ledger entry " + std::to_string(number));
     return *std::move(out);
 }
 
 Result<LedgerReadSnapshot> LedgerReadSnapshot::begin(SqlConnection& connection) {
-    TG_CHECK_OK(connection.execute_script(
-        connection.dialect() == Dialect::postgres
-            ? "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-            : "BEGIN"));
+    TG_CHECK_OK(connection.execute_script(connection.dialect() == Dialect::postgres
+                                              ? "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                                              : "BEGIN"));
     return LedgerReadSnapshot(connection);
 }
 

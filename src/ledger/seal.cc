@@ -24,8 +24,8 @@ Status write_entry(SqlConnection& connection, JsonWriter& w, std::int64_t number
         TG_TRY(const BookedEntry before, read_entry(connection, number - 1));
         previous = before.hash;
     }
-    w.field("entry", std::string_view(canonical_record(booked.entry, number, previous,
-                                                       booked.booked_at)));
+    w.field("entry",
+            std::string_view(canonical_record(booked.entry, number, previous, booked.booked_at)));
     return {};
 }
 
@@ -69,8 +69,8 @@ Result<int> seal_ledger(SqlConnection& connection, UtcMicros now) {
         const std::int64_t first = head.sealed_number + 1;
         const std::int64_t last = std::min(head.entries, first + kSealedEntriesMax - 1);
         TG_TRY(const std::string payload, ledger_batch_payload(connection, first, last));
-        TG_TRY(const std::int64_t index, append_proof(connection, kProofLedgerBatch,
-                                                      batch_id(first, last), payload, now));
+        TG_TRY(const std::int64_t index,
+               append_proof(connection, kProofLedgerBatch, batch_id(first, last), payload, now));
         (void)index;
         head.sealed_number = last;
         ++leaves;
@@ -82,8 +82,7 @@ Result<int> seal_ledger(SqlConnection& connection, UtcMicros now) {
 Result<std::string> ledger_batch_of(SqlConnection& connection, std::int64_t number) {
     TG_TRY(const ledger_internal::Head head, ledger_internal::read_head(connection));
     if (number < 1 || number > head.entries)
-        return fail(ErrorCode::not_found,
-                    "there is no ledger entry " + std::to_string(number));
+        return fail(ErrorCode::not_found, "there is no ledger entry " + std::to_string(number));
     std::string out;
     TG_CHECK_OK(connection.query(
         "SELECT document_id FROM proof_leaves WHERE kind = ? ORDER BY leaf_index",
@@ -119,7 +118,9 @@ Result<std::string> proof_as_json(SqlConnection& connection, const ProofRequest&
     std::string out;
     JsonWriter w(out);
     w.begin_object().field("format", "tollgate-proof-1").field("checkpoint", head->note);
-    w.key("leaf").raw(canonical_leaf(leaf)).field("payload", std::string_view(base64(leaf.payload)));
+    w.key("leaf")
+        .raw(canonical_leaf(leaf))
+        .field("payload", std::string_view(base64(leaf.payload)));
     write_hashes(w, "inclusion", path);
     if (request.since) TG_CHECK_OK(write_consistency(connection, w, *request.since, head->size));
     if (request.entry) TG_CHECK_OK(write_entry(connection, w, *request.entry));

@@ -81,8 +81,8 @@ inline Entry allocation(std::string_view id, std::string_view payment, std::stri
 inline Femto balance(SqlConnection& connection, AccountCode account, Currency currency,
                      std::string subject = {}, CustomerId customer = kAcme,
                      ProjectId project = {}) {
-    const Result<Femto> found = read_balance(
-        connection, {account, currency, customer, project, std::move(subject)});
+    const Result<Femto> found =
+        read_balance(connection, {account, currency, customer, project, std::move(subject)});
     EXPECT_TRUE(found.ok()) << found.error().text();
     return found.ok() ? *found : Femto{};
 }

@@ -88,11 +88,10 @@ class Walk {
 void Walk::check_order(const EntryRow& row) {
     const std::int64_t number = row.booked.number;
     if (number != last_number_ + 1) {
-        problems_.add("number",
-                      number == last_number_ + 2
-                          ? "entry " + std::to_string(last_number_ + 1) + " is missing"
-                          : "entries " + std::to_string(last_number_ + 1) + " to " +
-                                std::to_string(number - 1) + " are missing");
+        problems_.add("number", number == last_number_ + 2
+                                    ? "entry " + std::to_string(last_number_ + 1) + " is missing"
+                                    : "entries " + std::to_string(last_number_ + 1) + " to " +
+                                          std::to_string(number - 1) + " are missing");
     }
     if (row.booked.booked_at < last_booked_at_)
         problems_.add("time", entry_name(row) + ": was booked at " +
@@ -221,8 +220,7 @@ Status Walk::check_reversals() {
                                           ", which is not an earlier entry");
             continue;
         }
-        const Entry opposite =
-            reversal_of(original->entry, entry.reverses, entry.occurred_at, "");
+        const Entry opposite = reversal_of(original->entry, entry.reverses, entry.occurred_at, "");
         if (opposite.postings != entry.postings || opposite.cause != entry.cause)
             problems_.add("reversal", name + ": is not the exact opposite of entry " +
                                           std::to_string(entry.reverses));
@@ -245,8 +243,8 @@ Status Walk::check_reports() {
         if (found != computed.end()) computed.erase(found);
     }
     for (const auto& [key, sum] : computed)
-        problems_.add("report", "account " + text(key) + " is not reported, its postings add up to " +
-                                    amount_text(sum));
+        problems_.add("report", "account " + text(key) +
+                                    " is not reported, its postings add up to " + amount_text(sum));
     return {};
 }
 
@@ -257,8 +255,7 @@ void Walk::check_total() {
     for (int i = 0; i < kCurrencyCount; ++i) {
         const int128 sum = sums[static_cast<std::size_t>(i)];
         if (sum == 0) continue;
-        problems_.add("balance", "all accounts in " +
-                                     std::string(code(static_cast<Currency>(i))) +
+        problems_.add("balance", "all accounts in " + std::string(code(static_cast<Currency>(i))) +
                                      " add up to " + amount_text({sum}) + " instead of zero");
     }
     report_.accounts = accounts_.size();
@@ -295,8 +292,8 @@ Result<LedgerVerifyReport> verify_ledger(SqlConnection& connection,
     TG_TRY(const LedgerReadSnapshot snapshot, LedgerReadSnapshot::begin(connection));
     TG_CHECK_OK(Walk(connection, &report, &problems).run());
     TG_CHECK_OK(ledger_internal::check_duplicates(connection, &problems));
-    TG_CHECK_OK(ledger_internal::check_proof_log(connection, options.verifier_key, &report,
-                                                 &problems));
+    TG_CHECK_OK(
+        ledger_internal::check_proof_log(connection, options.verifier_key, &report, &problems));
     report.problems = problems.take();
     return report;
 }

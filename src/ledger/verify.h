@@ -9,14 +9,16 @@
 namespace tg {
 
 struct LedgerVerifyOptions {
-    /// Verifier key of the proof log (ProofKey::verifier_text()); empty: signatures are not checked.
+    /// Verifier key of the proof log (ProofKey::verifier_text()); empty: signatures are not
+    /// checked.
     std::string verifier_key{};
 };
 
 struct LedgerVerifyReport {
     std::uint64_t entries = 0, postings = 0, accounts = 0, snapshots = 0;
     std::uint64_t leaves = 0, heads = 0;  ///< of the proof log
-    std::vector<std::string> problems;    ///< "chain: entry 17 (bill BILL-...): ..."; at most 100 a kind
+    std::vector<std::string>
+        problems;  ///< "chain: entry 17 (bill BILL-...): ..."; at most 100 a kind
     bool ok() const { return problems.empty(); }
 };
 

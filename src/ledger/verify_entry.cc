@@ -79,8 +79,9 @@ std::string rounding_fault(const Entry& entry, const BillNumbers& bill) {
     const int128 residual = sum_of(entry, AccountCode::rounding, bill.currency);
     const int128 size = residual < 0 ? -residual : residual;
     if (size * 2 <= bill.lines * kFemtoPerCent + 2) return {};
-    return "books " + format_amount({residual}) + " as rounding, more than half a cent for each of " +
-           std::to_string(bill.lines) + " lines";
+    return "books " + format_amount({residual}) +
+           " as rounding, more than half a cent for each of " + std::to_string(bill.lines) +
+           " lines";
 }
 
 }  // namespace
@@ -94,8 +95,8 @@ void check_postings(const EntryRow& row, LedgerProblems* problems) {
         const PostingRow& posting = row.postings[i];
         const std::string line = entry_name(row) + ", line " + std::to_string(posting.line) + ": ";
         if (posting.line != static_cast<std::int64_t>(i) + 1)
-            problems->add("posting", line + "stands where line " + std::to_string(i + 1) +
-                                         " is expected");
+            problems->add("posting",
+                          line + "stands where line " + std::to_string(i + 1) + " is expected");
         if (posting.low < 0 || posting.low >= kLowBase)
             problems->add("posting", line + "amount_low is " + std::to_string(posting.low) +
                                          ", out of its range");
@@ -123,9 +124,8 @@ void check_bill_entry(const EntryRow& row, LedgerProblems* problems) {
         problems->add("bill", entry_name(row) + ": its rates and sums are not recorded");
         return;
     }
-    for (const std::string& fault :
-         {conversion_fault(entry, bill.currency), tax_fault(entry, bill),
-          rounding_fault(entry, bill)}) {
+    for (const std::string& fault : {conversion_fault(entry, bill.currency), tax_fault(entry, bill),
+                                     rounding_fault(entry, bill)}) {
         if (!fault.empty()) problems->add("bill", entry_name(row) + ": " + fault);
     }
 }
@@ -149,14 +149,13 @@ Status check_duplicates(SqlConnection& connection, LedgerProblems* problems) {
                                            std::to_string(row.integer(2)) + " and " +
                                            std::to_string(row.integer(3)));
         }));
-    TG_CHECK_OK(
-        each("SELECT reverses, count(*) FROM ledger_entries WHERE reverses <> 0 GROUP BY reverses "
-             "HAVING count(*) > 1 ORDER BY 1",
-             [&](const SqlRow& row) {
-                 problems->add("duplicate", "entry " + std::to_string(row.integer(0)) +
-                                                " is reversed " + std::to_string(row.integer(1)) +
-                                                " times");
-             }));
+    TG_CHECK_OK(each(
+        "SELECT reverses, count(*) FROM ledger_entries WHERE reverses <> 0 GROUP BY reverses "
+        "HAVING count(*) > 1 ORDER BY 1",
+        [&](const SqlRow& row) {
+            problems->add("duplicate", "entry " + std::to_string(row.integer(0)) + " is reversed " +
+                                           std::to_string(row.integer(1)) + " times");
+        }));
     TG_CHECK_OK(each(
         "SELECT min(id), max(id) FROM ledger_accounts GROUP BY customer_id, code, currency, "
         "project_id, subject HAVING count(*) > 1 ORDER BY 1",
@@ -164,12 +163,13 @@ Status check_duplicates(SqlConnection& connection, LedgerProblems* problems) {
             problems->add("duplicate", "account rows " + std::to_string(row.integer(0)) + " and " +
                                            std::to_string(row.integer(1)) + " are one account");
         }));
-    TG_CHECK_OK(each("SELECT a.id FROM ledger_accounts a WHERE NOT EXISTS (SELECT 1 FROM "
-                     "ledger_postings p WHERE p.account_id = a.id) ORDER BY 1",
-                     [&](const SqlRow& row) {
-                         problems->add("posting", "account row " + std::to_string(row.integer(0)) +
-                                                      " has no posting");
-                     }));
+    TG_CHECK_OK(
+        each("SELECT a.id FROM ledger_accounts a WHERE NOT EXISTS (SELECT 1 FROM "
+             "ledger_postings p WHERE p.account_id = a.id) ORDER BY 1",
+             [&](const SqlRow& row) {
+                 problems->add("posting",
+                               "account row " + std::to_string(row.integer(0)) + " has no posting");
+             }));
     return each(
         "SELECT DISTINCT p.number FROM ledger_postings p WHERE NOT EXISTS (SELECT 1 FROM "
         "ledger_entries e WHERE e.number = p.number) ORDER BY 1",

@@ -44,30 +44,30 @@ class ProofWalk {
 };
 
 Status ProofWalk::read_heads() {
-    return connection_.query("SELECT size, root, note FROM proof_heads ORDER BY size", {},
-                             [this](const SqlRow& row) {
-                                 heads_.push_back({static_cast<std::uint64_t>(row.integer(0)),
-                                                   std::string(row.text(1)),
-                                                   std::string(row.text(2))});
-                                 return true;
-                             });
+    return connection_.query(
+        "SELECT size, root, note FROM proof_heads ORDER BY size", {}, [this](const SqlRow& row) {
+            heads_.push_back({static_cast<std::uint64_t>(row.integer(0)), std::string(row.text(1)),
+                              std::string(row.text(2))});
+            return true;
+        });
 }
 
 Status ProofWalk::read_nodes() {
-    return connection_.query("SELECT level, node_index, hash FROM proof_nodes", {},
-                             [this](const SqlRow& row) {
-                                 nodes_[{static_cast<int>(row.integer(0)),
-                                         static_cast<std::uint64_t>(row.integer(1))}] = row.text(2);
-                                 return true;
-                             });
+    return connection_.query(
+        "SELECT level, node_index, hash FROM proof_nodes", {}, [this](const SqlRow& row) {
+            nodes_[{static_cast<int>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1))}] =
+                row.text(2);
+            return true;
+        });
 }
 
 void ProofWalk::check_head(const StoredHead& head) {
     const std::string name = "signed head of size " + std::to_string(head.size);
     const std::string root = sha256_text(tree_.root());
     if (head.root != root)
-        problems_.add("proof", name + ": its root does not follow from the leaves: a leaf before "
-                                      "it was changed, removed or added");
+        problems_.add("proof", name +
+                                   ": its root does not follow from the leaves: a leaf before "
+                                   "it was changed, removed or added");
     if (verifier_key_.empty()) return;
     const Result<Checkpoint> checkpoint = open_checkpoint(head.note, verifier_key_);
     if (!checkpoint.ok()) {
@@ -109,8 +109,8 @@ void ProofWalk::visit(const SqlRow& row) {
     const std::string name =
         "leaf " + std::to_string(leaf.index) + " (" + leaf.kind + " " + leaf.id + ")";
     if (leaf.index != static_cast<std::int64_t>(tree_.size()))
-        problems_.add("proof", name + ": stands where leaf " + std::to_string(tree_.size()) +
-                                   " is expected");
+        problems_.add(
+            "proof", name + ": stands where leaf " + std::to_string(tree_.size()) + " is expected");
     const Result<std::string> payload = parse_base64(row.text(4));
     if (payload.ok()) leaf.payload = *payload;
     const Sha256 hash = merkle_leaf_hash(canonical_leaf(leaf));
@@ -138,26 +138,27 @@ Status ProofWalk::read_leaves() {
 Status ProofWalk::check_batches() {
     std::int64_t sealed = 0, recorded = 0;
     for (const ProofLeaf& leaf : batches_) {
-        const std::string name = "leaf " + std::to_string(leaf.index) + " (ledger entries " +
-                                 leaf.id + ")";
+        const std::string name =
+            "leaf " + std::to_string(leaf.index) + " (ledger entries " + leaf.id + ")";
         std::int64_t first = 0, last = 0;
         const std::size_t dash = std::min(leaf.id.find('-'), leaf.id.size() - 1);
         (void)std::from_chars(leaf.id.data(), leaf.id.data() + dash, first);
         (void)std::from_chars(leaf.id.data() + dash + 1, leaf.id.data() + leaf.id.size(), last);
         if (first != sealed + 1 || last < first)
-            problems_.add("proof", name + ": does not follow the entries sealed before, which end "
-                                          "with " +
+            problems_.add("proof", name +
+                                       ": does not follow the entries sealed before, which end "
+                                       "with " +
                                        std::to_string(sealed));
         sealed = std::max(sealed, last);
         TG_TRY(const std::string now, ledger_batch_payload(connection_, first, last));
         if (now != leaf.payload)
             problems_.add("proof", name + ": the ledger's entries are not those that were sealed");
     }
-    TG_CHECK_OK(connection_.query("SELECT sealed_number FROM ledger_head", {},
-                                  [&](const SqlRow& row) {
-                                      recorded = row.integer(0);
-                                      return true;
-                                  }));
+    TG_CHECK_OK(
+        connection_.query("SELECT sealed_number FROM ledger_head", {}, [&](const SqlRow& row) {
+            recorded = row.integer(0);
+            return true;
+        }));
     if (recorded != sealed)
         problems_.add("proof", "entries up to " + std::to_string(sealed) +
                                    " are sealed, but the head says " + std::to_string(recorded));

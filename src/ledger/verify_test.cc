@@ -17,11 +17,11 @@ class LedgerVerify : public DialectTest {
             const auto booking = book(connection, entry, {at});
             ASSERT_TRUE(booking.ok()) << booking.error().text();
         };
-        booked(usage_of("b1", "12345.678901234"), 1'000);               // 1
-        booked(good(bill_finalised(golden_bill())), 2'000);             // 2
-        booked(receipt("PAY-1", 95'000'00), 3'000);                     // 3
+        booked(usage_of("b1", "12345.678901234"), 1'000);                                  // 1
+        booked(good(bill_finalised(golden_bill())), 2'000);                                // 2
+        booked(receipt("PAY-1", 95'000'00), 3'000);                                        // 3
         booked(allocation("A-1", "PAY-1", "BILL-acme-202611", 94'222'22, 777'78), 4'000);  // 4
-        booked(receipt("PAY-2", 5'00), 5'000);                          // 5
+        booked(receipt("PAY-2", 5'00), 5'000);                                             // 5
         Result<Transaction> transaction = Transaction::begin(connection);
         ASSERT_TRUE(transaction.ok());
         ASSERT_TRUE(
@@ -34,7 +34,8 @@ class LedgerVerify : public DialectTest {
     }
 
     std::vector<std::string> problems() {
-        const auto report = verify_ledger(store_->connection(), {.verifier_key = key_.verifier_text()});
+        const auto report =
+            verify_ledger(store_->connection(), {.verifier_key = key_.verifier_text()});
         EXPECT_TRUE(report.ok()) << report.error().text();
         return report.ok() ? report->problems : std::vector<std::string>{};
     }
@@ -54,10 +55,9 @@ class LedgerVerify : public DialectTest {
     /// At least one problem begins so.
     void expect_named(const std::string& expected) {
         const std::vector<std::string> found = problems();
-        EXPECT_TRUE(std::ranges::any_of(found, [&](const std::string& each) {
-            return each.starts_with(expected);
-        })) << expected
-            << " is not in:\n"
+        EXPECT_TRUE(std::ranges::any_of(
+            found, [&](const std::string& each) { return each.starts_with(expected); }))
+            << expected << " is not in:\n"
             << [&] {
                    std::string out;
                    for (const std::string& each : found) out += "  " + each + "\n";
@@ -114,8 +114,9 @@ TEST_P(LedgerVerify, CountsWhatItChecked) {
 
 TEST_P(LedgerVerify, AmountOfAPosting) {
     tamper("UPDATE ledger_postings SET amount_low = amount_low + 1 WHERE number = 1 AND line = 2");
-    expect_named("balance: entry 1 (usage_batch b1): debits and credits differ: USD by "
-                 "0.000000000000001");
+    expect_named(
+        "balance: entry 1 (usage_batch b1): debits and credits differ: USD by "
+        "0.000000000000001");
     expect_named(std::string("content: entry 1 (usage_batch b1): ") + kContent);
     expect_named("chain: entry 1 (usage_batch b1): its hash does not follow");
     expect_named("balance: all accounts in USD add up to 0.000000000000001 instead of zero");
@@ -128,15 +129,18 @@ TEST_P(LedgerVerify, BothSidesOfAnEntryChangedAlike) {
 }
 
 TEST_P(LedgerVerify, AmountOutOfItsRange) {
-    tamper("UPDATE ledger_postings SET amount_low = amount_low + 1000000000, amount_high = "
-           "amount_high - 1 WHERE number = 3 AND line = 1");
-    expect_problems({"posting: entry 3 (payment PAY-1), line 1: amount_low is 1000000000, out of "
-                     "its range"});
+    tamper(
+        "UPDATE ledger_postings SET amount_low = amount_low + 1000000000, amount_high = "
+        "amount_high - 1 WHERE number = 3 AND line = 1");
+    expect_problems(
+        {"posting: entry 3 (payment PAY-1), line 1: amount_low is 1000000000, out of "
+         "its range"});
 }
 
 TEST_P(LedgerVerify, PostingMovedToAnotherAccount) {
-    tamper("UPDATE ledger_postings SET account_id = (SELECT min(account_id) FROM ledger_postings "
-           "WHERE number = 1) WHERE number = 1 AND line = 2");
+    tamper(
+        "UPDATE ledger_postings SET account_id = (SELECT min(account_id) FROM ledger_postings "
+        "WHERE number = 1) WHERE number = 1 AND line = 2");
     expect_named(std::string("content: entry 1 (usage_batch b1): ") + kContent);
 }
 
@@ -147,8 +151,9 @@ TEST_P(LedgerVerify, AccountOfAnotherCustomer) {
 
 TEST_P(LedgerVerify, AccountThatTheChartDoesNotHave) {
     tamper("UPDATE ledger_accounts SET code = 2199 WHERE code = 2101");
-    expect_named("posting: entry 4 (allocation A-1), line 3: account 2199, customer 7, CNY is not "
-                 "in the chart of accounts");
+    expect_named(
+        "posting: entry 4 (allocation A-1), line 3: account 2199, customer 7, CNY is not "
+        "in the chart of accounts");
 }
 
 TEST_P(LedgerVerify, AccountRowGone) {
@@ -158,24 +163,27 @@ TEST_P(LedgerVerify, AccountRowGone) {
 }
 
 TEST_P(LedgerVerify, AccountRowTwiceAndWithoutPosting) {
-    tamper("INSERT INTO ledger_accounts (id, code, currency, customer_id, project_id, subject) "
-           "SELECT 77, code, currency, customer_id, project_id, subject FROM ledger_accounts WHERE "
-           "code = 2101");
+    tamper(
+        "INSERT INTO ledger_accounts (id, code, currency, customer_id, project_id, subject) "
+        "SELECT 77, code, currency, customer_id, project_id, subject FROM ledger_accounts WHERE "
+        "code = 2101");
     expect_named("duplicate: account rows ");
     expect_named("posting: account row 77 has no posting");
 }
 
 TEST_P(LedgerVerify, PostingGone) {
     tamper("DELETE FROM ledger_postings WHERE number = 3 AND line = 1");
-    expect_named("posting: entry 3 (payment PAY-1): has 1 postings; a transaction has at least "
-                 "two");
+    expect_named(
+        "posting: entry 3 (payment PAY-1): has 1 postings; a transaction has at least "
+        "two");
     expect_named("posting: entry 3 (payment PAY-1), line 2: stands where line 1 is expected");
     expect_named("balance: entry 3 (payment PAY-1): debits and credits differ: CNY by -95000.00");
 }
 
 TEST_P(LedgerVerify, PostingWithoutEntry) {
-    tamper("INSERT INTO ledger_postings (number, line, account_id, amount_high, amount_low) VALUES "
-           "(99, 1, 1, 1, 0)");
+    tamper(
+        "INSERT INTO ledger_postings (number, line, account_id, amount_high, amount_low) VALUES "
+        "(99, 1, 1, 1, 0)");
     expect_named("posting: there are postings of entry 99, but no such entry");
 }
 
@@ -202,27 +210,33 @@ TEST_P(LedgerVerify, TimeOfAnEntry) {
 }
 
 TEST_P(LedgerVerify, RateOfABill) {
-    tamper("UPDATE ledger_entries SET details = replace(details, 'usd_cny_e8=720000000', "
-           "'usd_cny_e8=730000000') WHERE number = 2");
-    expect_problems({"bill: entry 2 (bill BILL-acme-202611): converts 12345.678901234 USD into "
-                     "88888.8880888848 instead of 90123.4559790082 CNY",
-                     kChain2, "content: entry 2 (bill BILL-acme-202611)"});
+    tamper(
+        "UPDATE ledger_entries SET details = replace(details, 'usd_cny_e8=720000000', "
+        "'usd_cny_e8=730000000') WHERE number = 2");
+    expect_problems(
+        {"bill: entry 2 (bill BILL-acme-202611): converts 12345.678901234 USD into "
+         "88888.8880888848 instead of 90123.4559790082 CNY",
+         kChain2, "content: entry 2 (bill BILL-acme-202611)"});
 }
 
 TEST_P(LedgerVerify, TaxOfABill) {
-    tamper("UPDATE ledger_entries SET details = replace(details, 'vat_ppm=60000', 'vat_ppm=30000') "
-           "WHERE number = 2");
-    expect_named("bill: entry 2 (bill BILL-acme-202611): books VAT of 5,333.33; 30000 ppm of "
-                 "88,888.89 are 2,666.67");
+    tamper(
+        "UPDATE ledger_entries SET details = replace(details, 'vat_ppm=60000', 'vat_ppm=30000') "
+        "WHERE number = 2");
+    expect_named(
+        "bill: entry 2 (bill BILL-acme-202611): books VAT of 5,333.33; 30000 ppm of "
+        "88,888.89 are 2,666.67");
 }
 
 TEST_P(LedgerVerify, HashOfAnEntry) {
-    tamper("UPDATE ledger_entries SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE number = "
-           "2");
+    tamper(
+        "UPDATE ledger_entries SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE number = "
+        "2");
     expect_named(kChain2);
     expect_named("chain: entry 3 (payment PAY-1)");
-    expect_named("proof: leaf 1 (ledger entries 1-6): the ledger's entries are not those that were "
-                 "sealed");
+    expect_named(
+        "proof: leaf 1 (ledger entries 1-6): the ledger's entries are not those that were "
+        "sealed");
 }
 
 TEST_P(LedgerVerify, ContentHashOfAnEntry) {
@@ -231,19 +245,23 @@ TEST_P(LedgerVerify, ContentHashOfAnEntry) {
 }
 
 TEST_P(LedgerVerify, EntryGoneInTheMiddle) {
-    tamper("DELETE FROM ledger_entries WHERE number = 3; DELETE FROM ledger_postings WHERE number "
-           "= 3");
+    tamper(
+        "DELETE FROM ledger_entries WHERE number = 3; DELETE FROM ledger_postings WHERE number "
+        "= 3");
     expect_named("number: entry 3 is missing");
     expect_named("chain: entry 4 (allocation A-1)");
-    expect_named("side: entry 4 (allocation A-1): leaves account 1102 receipts_in_suspense, PAY-1, "
-                 "CNY at 95000.00, a debit balance that the chart forbids");
+    expect_named(
+        "side: entry 4 (allocation A-1): leaves account 1102 receipts_in_suspense, PAY-1, "
+        "CNY at 95000.00, a debit balance that the chart forbids");
 }
 
 TEST_P(LedgerVerify, EndCut) {
-    tamper("DELETE FROM ledger_entries WHERE number >= 5; DELETE FROM ledger_postings WHERE number "
-           ">= 5");
-    expect_named("number: the ledger ends with entry 4, but 6 were booked: its end was cut or "
-                 "added to");
+    tamper(
+        "DELETE FROM ledger_entries WHERE number >= 5; DELETE FROM ledger_postings WHERE number "
+        ">= 5");
+    expect_named(
+        "number: the ledger ends with entry 4, but 6 were booked: its end was cut or "
+        "added to");
     expect_named("chain: the head's hash is not that of entry 4");
 }
 
@@ -281,14 +299,16 @@ TEST_P(LedgerVerify, Snapshots) {
     const std::string suffix = " account_id = (SELECT id FROM ledger_accounts WHERE code = 4101)";
     const std::string name = "snapshot: snapshot after entry 4102: ";
     tamper("UPDATE ledger_snapshots SET amount_low = amount_low + 1 WHERE" + suffix);
-    expect_problems({"report: account 4101 usage_revenue, customer 7, project 3, USD is reported "
-                     "as -16441.678901233999999, its postings add up to -16441.678901234",
-                     name + "account 4101 usage_revenue, customer 7, project 3, USD is "
-                            "-16441.678901233999999, its postings add up to -16441.678901234"});
+    expect_problems(
+        {"report: account 4101 usage_revenue, customer 7, project 3, USD is reported "
+         "as -16441.678901233999999, its postings add up to -16441.678901234",
+         name + "account 4101 usage_revenue, customer 7, project 3, USD is "
+                "-16441.678901233999999, its postings add up to -16441.678901234"});
     tamper("DELETE FROM ledger_snapshots WHERE" + suffix);
     expect_problems({name + "account 4101 usage_revenue, customer 7, project 3, USD is missing"});
-    tamper("INSERT INTO ledger_snapshots (account_id, number, amount_high, amount_low) VALUES "
-           "(55, 4102, 1, 1)");
+    tamper(
+        "INSERT INTO ledger_snapshots (account_id, number, amount_high, amount_low) VALUES "
+        "(55, 4102, 1, 1)");
     expect_named(name + "has account row 55, which had no posting since the one before");
     tamper("UPDATE ledger_snapshots SET number = 5000");
     expect_named("snapshot: there is a snapshot after entry 5000, but no such entry");
@@ -298,8 +318,9 @@ TEST_P(LedgerVerify, Snapshots) {
 
 TEST_P(LedgerVerify, DocumentOfALeaf) {
     tamper("UPDATE proof_leaves SET payload = 'e30K' WHERE leaf_index = 0");
-    expect_named("proof: leaf 0 (bill BILL-acme-202611): the document, its time or its hash was "
-                 "changed");
+    expect_named(
+        "proof: leaf 0 (bill BILL-acme-202611): the document, its time or its hash was "
+        "changed");
     expect_named("proof: signed head of size 2: its root does not follow from the leaves");
     expect_named("proof: subtree 1/0 of the proof log: its hash does not follow");
 }
@@ -307,8 +328,9 @@ TEST_P(LedgerVerify, DocumentOfALeaf) {
 TEST_P(LedgerVerify, NameAndTimeOfALeaf) {
     tamper("UPDATE proof_leaves SET document_id = 'BILL-acme-202612' WHERE leaf_index = 0");
     expect_named("proof: leaf 0 (bill BILL-acme-202612): the document, its time or its hash");
-    tamper("UPDATE proof_leaves SET document_id = 'BILL-acme-202611', logged_at = 1 WHERE "
-           "leaf_index = 0");
+    tamper(
+        "UPDATE proof_leaves SET document_id = 'BILL-acme-202611', logged_at = 1 WHERE "
+        "leaf_index = 0");
     expect_named("proof: leaf 0 (bill BILL-acme-202611): the document, its time or its hash");
 }
 
@@ -339,8 +361,9 @@ TEST_P(LedgerVerify, SignedHead) {
 // The strongest intruder: rewrites an entry and every hash after it, ledger and tree alike. Only
 // the signature, whose key is not in the store, cannot be made to fit.
 TEST_P(LedgerVerify, EverythingRewrittenButTheSignature) {
-    tamper("UPDATE ledger_postings SET amount_high = amount_high * 2 WHERE number = 5; UPDATE "
-           "ledger_postings SET amount_high = amount_high * 2 WHERE number = 6");
+    tamper(
+        "UPDATE ledger_postings SET amount_high = amount_high * 2 WHERE number = 5; UPDATE "
+        "ledger_postings SET amount_high = amount_high * 2 WHERE number = 6");
     SqlConnection& connection = store_->connection();
     std::string previous;
     for (std::int64_t number = 1; number <= 6; ++number) {
@@ -367,8 +390,9 @@ TEST_P(LedgerVerify, EverythingRewrittenButTheSignature) {
     const Sha256 root = merkle_node_hash(*stored_nodes(connection)(0, 0), hash);
     ASSERT_TRUE(connection.execute("UPDATE proof_nodes SET hash = ?", {sha256_text(root)}).ok());
     ASSERT_TRUE(connection.execute("UPDATE proof_heads SET root = ?", {sha256_text(root)}).ok());
-    expect_problems({"proof: signed head of size 2: what is signed is a tree of 2 leaves with "
-                     "another root than the leaves have now"});
+    expect_problems(
+        {"proof: signed head of size 2: what is signed is a tree of 2 leaves with "
+         "another root than the leaves have now"});
 }
 
 }  // namespace

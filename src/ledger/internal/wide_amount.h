@@ -1,6 +1,7 @@
 #pragma once
-// 128-bit amounts in the two 64-bit columns of a store: amount = high x 10^9 + low, 0 <= low < 10^9.
-// `high` is millionths of a currency: sums of both columns stay exact to 9 million million units.
+// 128-bit amounts in the two 64-bit columns of a store: amount = high x 10^9 + low, 0 <= low <
+// 10^9. `high` is millionths of a currency: sums of both columns stay exact to 9 million million
+// units.
 #include <cstdint>
 
 #include "base/check.h"
