@@ -80,6 +80,12 @@ Result<EntryFilter> make_filter(const LedgerArgs& args, const Names& names) {
     return out;
 }
 
+/// Also of an account that only a damaged store has.
+std::string title_of(AccountCode code) {
+    const AccountInfo* found = find_account(number(code));
+    return found != nullptr ? std::string(found->title) : "not in the chart";
+}
+
 /// What a reader sees as the amount: debit or credit, the other empty.
 std::pair<std::string, std::string> sides(Femto amount) {
     if (amount.value >= 0) return {format_amount(amount), ""};
@@ -87,7 +93,7 @@ std::pair<std::string, std::string> sides(Femto amount) {
 }
 
 void write_account(JsonWriter& w, const AccountKey& key, const Names& names) {
-    w.field("account", number(key.code)).field("name", info(key.code).name);
+    w.field("account", number(key.code)).field("title", title_of(key.code));
     w.field("currency", code(key.currency)).field("customer", names.of(key.customer));
     w.field("project", names.of(key.project)).field("subject", key.subject);
 }
@@ -136,7 +142,7 @@ std::string csv_of(const BookedEntry& booked, const Names& names) {
             details_text(booked.entry),
             std::to_string(++line),
             std::to_string(number(key.code)),
-            std::string(info(key.code).title),
+            title_of(key.code),
             std::string(code(key.currency)),
             names.of(key.customer),
             names.of(key.project),
@@ -234,7 +240,7 @@ Status print_balances(SqlConnection& store, const LedgerArgs& args) {
     for (const AccountBalance& each : balances) {
         const AccountKey& key = each.account;
         const auto [debit, credit] = sides(each.amount);
-        table.row({std::to_string(number(key.code)), std::string(info(key.code).title),
+        table.row({std::to_string(number(key.code)), title_of(key.code),
                    std::string(code(key.currency)), names.of(key.customer), names.of(key.project),
                    key.subject, debit, credit});
     }

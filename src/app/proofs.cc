@@ -64,6 +64,9 @@ Result<Sealed> seal_books(SqlConnection& store, const Config& config, UtcMicros 
                     "cannot create var_dir '" + config.var_dir + "': " + error.message());
     TG_TRY(const ProofKey key, ProofKey::open_or_create(proof_key_file(config)));
     Sealed out;
+    // What is signed goes out of the house: a power failure must not take it back.
+    if (store.dialect() == Dialect::sqlite)
+        TG_CHECK_OK(store.execute_script("PRAGMA synchronous=FULL"));
     TG_TRY(Transaction transaction, Transaction::begin(store));
     TG_TRY(out.ledger_leaves, seal_ledger(store, now));
     TG_TRY(const std::int64_t sealed, count_proof_leaves(store, kProofAudit));

@@ -168,7 +168,7 @@ std::string fault_of(const Posting& posting) {
     if (amount == 0) return "has an amount of zero";
     if (amount >= kPostingMax || amount <= -kPostingMax)
         return "has an amount of " + format_amount(posting.amount) +
-               ", which is ten thousand million or more";
+               ", which is a million million or more";
     if (info(posting.account.code).grain == Grain::cent && amount % kFemtoPerCent != 0)
         return "has an amount of " + format_amount(posting.amount) +
                ", but holds whole cents (fen) only";

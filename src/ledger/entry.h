@@ -91,9 +91,9 @@ struct Entry {
     friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-/// An amount of one posting is smaller than this: ten thousand million of a currency.
-inline constexpr int128 kPostingMax = kFemtoPerUnit * 10'000'000'000;
-inline constexpr std::size_t kPostingsMax = 1000;
+/// An amount of one posting is smaller than this: a million million of a currency.
+inline constexpr int128 kPostingMax = kFemtoPerUnit * 1'000'000'000'000;
+inline constexpr std::size_t kPostingsMax = 20'000;
 
 /// Everything an entry must fulfil that can be seen from itself: known accounts with the owner,
 /// subject and grain of the chart, amounts that are not zero, a sum of zero in each currency,

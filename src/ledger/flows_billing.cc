@@ -1,9 +1,11 @@
 #include "ledger/flows.h"
 #include "ledger/internal/entry_builder.h"
+#include "ledger/internal/wide_amount.h"
 
 namespace tg {
 namespace {
 
+using ledger_internal::checked_product;
 using ledger_internal::EntryBuilder;
 using ledger_internal::of_cents;
 
@@ -17,11 +19,13 @@ AccountCode fx_position(Currency currency) {
     return currency == Currency::usd ? AccountCode::fx_position_usd : AccountCode::fx_position_cny;
 }
 
-/// An exact amount in the other currency at the locked rate, to 10^-15, half away from zero.
-Femto converted(Femto amount, Currency from, std::int64_t usd_cny_e8) {
-    if (from == Currency::usd)
-        return {divide(amount.value * usd_cny_e8, kRateScale, Rounding::half_up)};
-    return {divide(amount.value * kRateScale, usd_cny_e8, Rounding::half_up)};
+/// An exact amount in the other currency at the locked rate, to 10^-15, half away from zero;
+/// nothing where it is too large.
+std::optional<Femto> converted(Femto amount, Currency from, std::int64_t usd_cny_e8) {
+    const bool is_usd = from == Currency::usd;
+    const auto product = checked_product(amount.value, is_usd ? usd_cny_e8 : kRateScale);
+    if (!product) return std::nullopt;
+    return Femto{divide(*product, is_usd ? kRateScale : usd_cny_e8, Rounding::half_up)};
 }
 
 int128 absolute(int128 value) {
@@ -52,18 +56,23 @@ Femto book_usage(const BillFinalised& bill, EntryBuilder* entry) {
                           " needs an exchange rate; usd_cny_e8 is " +
                           std::to_string(bill.usd_cny_e8));
         } else if (sum.value != 0) {
-            const Femto here = converted(sum, currency, bill.usd_cny_e8);
+            const std::optional<Femto> here = converted(sum, currency, bill.usd_cny_e8);
+            if (!here) {
+                entry->refuse("usage of " + format_amount(sum) + " " + std::string(code(currency)) +
+                              " is too large to convert");
+                return {};
+            }
             entry->debit({fx_position(currency), currency}, sum);
-            entry->credit({fx_position(bill.currency), bill.currency}, here);
+            entry->credit({fx_position(bill.currency), bill.currency}, *here);
             entry->detail("usd_cny_e8", bill.usd_cny_e8);
-            out += here;
+            out += *here;
         }
     }
     return out;
 }
 
-std::int64_t book_items(const BillFinalised& bill, EntryBuilder* entry) {
-    std::int64_t sum = 0;
+int128 book_items(const BillFinalised& bill, EntryBuilder* entry) {
+    int128 sum = 0;
     for (const BillFinalised::Item& each : bill.items) {
         entry->credit({each.account, bill.currency, bill.customer, ProjectId{}, each.subject},
                       of_cents(each.cents));
@@ -76,8 +85,11 @@ std::int64_t book_items(const BillFinalised& bill, EntryBuilder* entry) {
 
 Result<Entry> bill_finalised(const BillFinalised& bill) {
     EntryBuilder entry(CauseKind::bill, bill.bill_id, bill.occurred_at);
+    if (bill.vat_ppm < 0 || bill.vat_ppm > kPpm)
+        return entry.refuse("vat_ppm is " + std::to_string(bill.vat_ppm) + "; it is 0 to 1,000,000")
+            .done();
     const Femto exact = book_usage(bill, &entry);
-    const std::int64_t net_cents = bill.usage_cents + book_items(bill, &entry);
+    const int128 net_cents = bill.usage_cents + book_items(bill, &entry);
     const Femto residual = exact - of_cents(bill.usage_cents);
     // The conversion itself is right to half of 10^-15.
     if (absolute(residual.value) * 2 > bill.usage_lines * kFemtoPerCent + 2) {
@@ -85,13 +97,13 @@ Result<Entry> bill_finalised(const BillFinalised& bill) {
                      ", but exactly to " + format_amount(exact) + ": more than half a cent for " +
                      "each of " + std::to_string(bill.usage_lines) + " lines");
     }
-    const auto tax_cents = static_cast<std::int64_t>(
-        divide(int128{net_cents} * bill.vat_ppm, kPpm, Rounding::half_up));
-    if (tax_cents != bill.tax_cents)
-        entry.refuse("the bill's tax is " + format_cents(bill.tax_cents) + ", but " +
-                     std::to_string(bill.vat_ppm) + " ppm of " + format_cents(net_cents) + " are " +
-                     format_cents(tax_cents));
     entry.require_not_negative("the bill's net amount in cents", net_cents);
+    const int128 tax_cents = divide(net_cents * bill.vat_ppm, kPpm, Rounding::half_up);
+    if (tax_cents != bill.tax_cents)
+        entry.refuse("the bill's tax is " + format_amount(of_cents(bill.tax_cents)) + ", but " +
+                     std::to_string(bill.vat_ppm) + " ppm of " +
+                     format_amount(of_cents(net_cents)) + " are " +
+                     format_amount(of_cents(tax_cents)));
     entry.debit(
         {AccountCode::billed_receivable, bill.currency, bill.customer, ProjectId{}, bill.bill_id},
         of_cents(net_cents + tax_cents));
@@ -99,8 +111,8 @@ Result<Entry> bill_finalised(const BillFinalised& bill) {
                  of_cents(tax_cents));
     entry.debit({AccountCode::rounding, bill.currency}, residual);
     entry.detail("currency", code(bill.currency)).detail("usage_lines", bill.usage_lines);
-    entry.detail("usage_cents", bill.usage_cents).detail("net_cents", net_cents);
-    entry.detail("vat_ppm", bill.vat_ppm).detail("tax_cents", tax_cents);
+    entry.detail("usage_cents", bill.usage_cents).detail("net_cents", to_string(net_cents));
+    entry.detail("vat_ppm", bill.vat_ppm).detail("tax_cents", to_string(tax_cents));
     return entry.done();
 }
 
@@ -115,12 +127,12 @@ Result<Entry> book_note(const Note& note, NoteKind kind) {
     entry.require_not_negative("net_cents", note.net_cents);
     entry.require_not_negative("tax_cents", note.tax_cents);
     entry.require_not_negative("refund_cents", note.refund_cents);
-    const std::int64_t total = note.net_cents + note.tax_cents;
+    const int128 total = int128{note.net_cents} + note.tax_cents;
     if (note.refund_cents > total || (!is_credit && note.refund_cents != 0))
         entry.refuse("refund_cents is " + std::to_string(note.refund_cents) + " of " +
-                     std::to_string(is_credit ? total : 0));
-    const std::int64_t sign = is_credit ? 1 : -1;
-    const auto add = [&](AccountKey account, std::int64_t cents) {
+                     to_string(is_credit ? total : 0));
+    const int128 sign = is_credit ? 1 : -1;
+    const auto add = [&](AccountKey account, int128 cents) {
         entry.debit(std::move(account), of_cents(sign * cents));
     };
     add({note.account, note.currency, note.customer, note.project}, note.net_cents);
@@ -131,7 +143,7 @@ Result<Entry> book_note(const Note& note, NoteKind kind) {
     add({receivable(note.debt), note.currency, note.customer, ProjectId{}, note.bill_id},
         note.refund_cents - total);
     add({AccountCode::refund_payable, note.currency, note.customer, ProjectId{}, note.note_id},
-        -note.refund_cents);
+        -int128{note.refund_cents});
     return entry.detail("bill", note.bill_id).done();
 }
 
@@ -147,15 +159,14 @@ Result<Entry> debit_note(const Note& note) {
 
 std::int64_t note_tax_cents(std::int64_t net_cents_before, std::int64_t net_cents,
                             std::int64_t vat_ppm) {
-    const auto tax = [&](std::int64_t net) {
-        return static_cast<std::int64_t>(divide(int128{net} * vat_ppm, kPpm, Rounding::half_up));
-    };
-    return tax(net_cents_before + net_cents) - tax(net_cents_before);
+    const auto tax = [&](int128 net) { return divide(net * vat_ppm, kPpm, Rounding::half_up); };
+    return static_cast<std::int64_t>(tax(int128{net_cents_before} + net_cents) -
+                                     tax(net_cents_before));
 }
 
 Result<Entry> invoice_issued(const InvoiceIssued& invoice) {
     const bool is_red = invoice.colour == InvoiceIssued::Colour::red;
-    const Femto amount = of_cents(is_red ? -invoice.tax_cents : invoice.tax_cents);
+    const Femto amount = of_cents(is_red ? -int128{invoice.tax_cents} : invoice.tax_cents);
     return EntryBuilder(CauseKind::invoice, invoice.invoice_id, invoice.occurred_at)
         .require_positive("tax_cents", invoice.tax_cents)
         .detail("colour", is_red ? "red" : "blue")
@@ -169,7 +180,7 @@ Result<Entry> late_fee_charged(const LateFee& fee) {
         .require_positive("net_cents", fee.net_cents)
         .require_not_negative("tax_cents", fee.tax_cents)
         .debit({receivable(fee.debt), fee.currency, fee.customer, ProjectId{}, fee.bill_id},
-               of_cents(fee.net_cents + fee.tax_cents))
+               of_cents(int128{fee.net_cents} + fee.tax_cents))
         .credit({AccountCode::late_fees, fee.currency, fee.customer}, of_cents(fee.net_cents))
         .credit({AccountCode::output_vat_to_invoice, fee.currency, fee.customer},
                 of_cents(fee.tax_cents))
@@ -203,13 +214,13 @@ Result<Entry> written_off(const WriteOff& loss) {
     entry.require_positive("cents", loss.cents);
     entry.require_not_negative("provision_cents", loss.provision_cents);
     entry.require_not_negative("the part that was not provided for, in cents",
-                               loss.cents - loss.provision_cents);
+                               int128{loss.cents} - loss.provision_cents);
     return entry
         .debit({AccountCode::bad_debt_provision, loss.currency, loss.customer, ProjectId{},
                 loss.bill_id},
                of_cents(loss.provision_cents))
         .debit({AccountCode::bad_debt, loss.currency, loss.customer},
-               of_cents(loss.cents - loss.provision_cents))
+               of_cents(int128{loss.cents} - loss.provision_cents))
         .credit({receivable(loss.debt), loss.currency, loss.customer, ProjectId{}, loss.bill_id},
                 of_cents(loss.cents))
         .done();

@@ -51,12 +51,12 @@ Result<Entry> payment_allocated(const PaymentAllocated& allocation) {
     EntryBuilder entry(CauseKind::allocation, allocation.allocation_id, allocation.occurred_at);
     entry.require_not_negative("overpaid_cents", allocation.overpaid_cents);
     entry.require_not_negative("bank_fee_cents", allocation.bank_fee_cents);
-    std::int64_t total = allocation.overpaid_cents;
+    int128 total = allocation.overpaid_cents;
     for (const PaymentAllocated::Part& each : allocation.parts) {
         entry.require_positive("the part of " + each.bill_id + " in cents", each.cents);
         total += each.cents;
     }
-    const std::int64_t paid = total - allocation.bank_fee_cents;
+    const int128 paid = total - allocation.bank_fee_cents;
     entry.require_positive("what is taken from the payment, in cents", paid);
     entry.debit(suspense(allocation.payment_id, allocation.currency), of_cents(paid));
     entry.debit({AccountCode::bank_fees, allocation.currency}, of_cents(allocation.bank_fee_cents));

@@ -37,7 +37,7 @@ TEST(UsageFlow, NothingChargedIsNoEntry) {
                                     .currency = Currency::usd,
                                     .occurred_at = kNoon,
                                     .parts = {{ProjectId{3}, "2026-11", Femto{}}}})),
-              "invalid_request: ledger entry of usage_batch b: it has 0 postings; 2 to 1000 are "
+              "invalid_request: ledger entry of usage_batch b: it has 0 postings; 2 to 20000 are "
               "allowed");
 }
 
@@ -137,8 +137,8 @@ TEST(BillFlow, RefusesWhatCannotBeTheBill) {
     bill = golden_bill();
     bill.tax_cents -= 1;
     EXPECT_EQ(booked(bill_finalised(bill)),
-              "invalid_request: ledger entry of bill BILL-acme-202611: the bill's tax is 5,333.32, "
-              "but 60000 ppm of 88,888.89 are 5,333.33");
+              "invalid_request: ledger entry of bill BILL-acme-202611: the bill's tax is 5333.32, "
+              "but 60000 ppm of 88888.89 are 5333.33");
     bill = golden_bill();
     bill.usd_cny_e8 = 0;
     EXPECT_EQ(booked(bill_finalised(bill)),
@@ -471,9 +471,9 @@ TEST(EntryRules, NameWhatIsWrongWithAPosting) {
     EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "0.001"),
               "has an amount of 0.001, but holds whole cents (fen) only");
     EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "0"), "has an amount of zero");
-    EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "10000000000"),
-              "has an amount of 10000000000.00, which is ten thousand million or more");
-    EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "-9999999999.99"), "");
+    EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "1000000000000"),
+              "has an amount of 1000000000000.00, which is a million million or more");
+    EXPECT_EQ(fault({AccountCode::deposit, cny, kAcme}, "-999999999999.99"), "");
 }
 
 TEST(Chart, HasEveryAccountOnceAndFindsItByNameAndNumber) {

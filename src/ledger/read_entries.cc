@@ -94,11 +94,14 @@ Status read_entries(SqlConnection& connection, const EntryFilter& filter,
     TG_CHECK_OK(ledger_internal::read_rows(
         connection, filter.first, filter.last, where, values,
         [&](const ledger_internal::EntryRow& row) {
-            const bool is_whole = is_known_cause(row.cause_number) && row.has_readable_details &&
-                                  !row.postings.empty() &&
-                                  std::ranges::all_of(row.postings, [](const auto& posting) {
-                                      return posting.has_account;
-                                  });
+            const bool is_whole =
+                is_known_cause(row.cause_number) && row.has_readable_details &&
+                !row.postings.empty() &&
+                std::ranges::all_of(row.postings,
+                                    [](const auto& posting) { return posting.has_account; }) &&
+                std::ranges::all_of(row.booked.entry.postings, [](const Posting& posting) {
+                    return find_account(number(posting.account.code)) != nullptr;
+                });
             if (!is_whole) {
                 bad = fail(ErrorCode::corrupt_data,
                            "ledger entry " + std::to_string(row.booked.number) +

@@ -52,8 +52,9 @@ std::string conversion_fault(const Entry& entry, Currency document) {
     if (taken == 0 && given == 0) return {};
     if (!read_number(entry, "usd_cny_e8", &rate) || rate <= 0)
         return "converts without a recorded rate";
-    const int128 right = is_cny ? divide(taken * rate, kRateScale, Rounding::half_up)
-                                : divide(taken * kRateScale, rate, Rounding::half_up);
+    const auto product = checked_product(taken, is_cny ? rate : kRateScale);
+    if (!product) return "converts more than any rate can convert";
+    const int128 right = divide(*product, is_cny ? kRateScale : rate, Rounding::half_up);
     if (given == right) return {};
     return "converts " + format_amount({taken}) + " " + std::string(code(foreign)) + " into " +
            format_amount({given}) + " instead of " + format_amount({right}) + " " +
@@ -61,18 +62,17 @@ std::string conversion_fault(const Entry& entry, Currency document) {
 }
 
 std::string tax_fault(const Entry& entry, const BillNumbers& bill) {
+    const auto cents = [](int128 value) { return format_scaled(value, 2, 2); };
     const int128 tax = divide(int128{bill.net_cents} * bill.vat_ppm, kPpm, Rounding::half_up);
-    const int128 booked_tax =
-        -sum_of(entry, AccountCode::output_vat_to_invoice, bill.currency) / kFemtoPerCent;
-    if (tax != bill.tax_cents || booked_tax != tax)
-        return "books VAT of " + format_cents(static_cast<std::int64_t>(booked_tax)) + "; " +
-               std::to_string(bill.vat_ppm) + " ppm of " + format_cents(bill.net_cents) + " are " +
-               format_cents(static_cast<std::int64_t>(tax));
-    const int128 debt =
-        sum_of(entry, AccountCode::billed_receivable, bill.currency) / kFemtoPerCent;
-    if (debt == bill.net_cents + tax) return {};
-    return "books a debt of " + format_cents(static_cast<std::int64_t>(debt)) +
-           "; net and VAT are " + format_cents(static_cast<std::int64_t>(bill.net_cents + tax));
+    const int128 booked = -sum_of(entry, AccountCode::output_vat_to_invoice, bill.currency);
+    if (tax != bill.tax_cents || booked != int128{bill.tax_cents} * kFemtoPerCent)
+        return "books VAT of " + format_amount({booked}) + "; " + std::to_string(bill.vat_ppm) +
+               " ppm of " + cents(bill.net_cents) + " are " + cents(tax);
+    const int128 debt = sum_of(entry, AccountCode::billed_receivable, bill.currency);
+    const int128 owed = (int128{bill.net_cents} + bill.tax_cents) * kFemtoPerCent;
+    if (debt == owed) return {};
+    return "books a debt of " + format_amount({debt}) + "; net and VAT are " +
+           format_amount({owed});
 }
 
 std::string rounding_fault(const Entry& entry, const BillNumbers& bill) {

@@ -6,7 +6,9 @@
 
 namespace tg::ledger_internal {
 
-constexpr Femto of_cents(std::int64_t cents) {
+/// Sums of cents are 128 bits wide, so that no sum of 64-bit amounts overflows before it is
+/// refused.
+constexpr Femto of_cents(int128 cents) {
     return {cents * kFemtoPerCent};
 }
 

@@ -3,6 +3,7 @@
 // 10^9. `high` is millionths of a currency: sums of both columns stay exact to 9 million million
 // units.
 #include <cstdint>
+#include <optional>
 
 #include "base/check.h"
 #include "base/money.h"
@@ -24,6 +25,16 @@ inline WideAmount split_wide(Femto amount) {
     }
     TG_ASSERT(high <= INT64_MAX && high >= INT64_MIN);
     return {static_cast<std::int64_t>(high), static_cast<std::int64_t>(low)};
+}
+
+/// a x b, or nothing where 128 bits cannot hold it.
+inline std::optional<int128> checked_product(int128 a, int128 b) {
+    const auto size = [](int128 value) {
+        return value < 0 ? uint128{0} - static_cast<uint128>(value) : static_cast<uint128>(value);
+    };
+    constexpr uint128 kMax = ~uint128{0} >> 1;
+    if (b != 0 && size(a) > kMax / size(b)) return std::nullopt;
+    return a * b;
 }
 
 /// Also of sums of both columns, where `low` may be any number.
