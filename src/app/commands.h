@@ -13,6 +13,9 @@ class App;
 
 namespace tg {
 
+class JsonWriter;
+struct LedgerVerifyReport;
+
 /// What every subcommand shares. A command sets exit_code: 0 done, 1 failed, 2 a wrong call or
 /// configuration.
 struct CommandContext {
@@ -37,6 +40,13 @@ void add_usage_commands(CLI::App& app, CommandContext* context);
 void add_billing_commands(CLI::App& app, CommandContext* context);
 void add_verify_command(CLI::App& app, CommandContext* context);
 void add_zdr_commands(CLI::App& app, CommandContext* context);
+void add_ledger_commands(CLI::App& app, CommandContext* context);
+void add_seal_command(CLI::App& group, CommandContext* context);
+void add_proof_commands(CLI::App& app, CommandContext* context);
 void add_replay_command(CLI::App& app, CommandContext* context);
+
+/// What `ledger verify` found, alone and as a part of `verify`.
+void write_ledger_report(JsonWriter& w, const LedgerVerifyReport& report);
+void print_ledger_report(const LedgerVerifyReport& report);
 
 }  // namespace tg

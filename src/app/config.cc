@@ -113,6 +113,10 @@ void read_journal(YamlReader& in, Config* c) {
     c->journal.commit_interval_us = interval_ms * 1000;
 }
 
+void read_security(YamlReader& in, Config* c) {
+    in.choice("core_dumps", {"off", "on"}, [&](std::size_t i) { c->has_core_dumps = i == 1; });
+}
+
 void read_all(YamlReader& in, Config* c) {
     read_address(in, "listen", &c->listen);
     read_tls(in, "tls", &c->tls);
@@ -173,10 +177,7 @@ void read_all(YamlReader& in, Config* c) {
         if (const auto zone = TimeZone::load(c->default_time_zone); !zone.ok())
             billing.problem("time_zone", zone.error().detail);
     });
-    in.section("security", [&](YamlReader& security) {
-        security.choice("core_dumps", {"off", "on"},
-                        [&](std::size_t i) { c->has_core_dumps = i == 1; });
-    });
+    in.section("security", [&](YamlReader& security) { read_security(security, c); });
     in.section("log", [&](YamlReader& log) {
         log.choice("level", {"debug", "info", "warn", "error"},
                    [&](std::size_t i) { c->log_level = static_cast<LogLevel>(i); });

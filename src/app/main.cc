@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     tg::add_billing_commands(app, &context);
     tg::add_verify_command(app, &context);
     tg::add_zdr_commands(app, &context);
+    tg::add_ledger_commands(app, &context);
+    tg::add_proof_commands(app, &context);
     tg::add_replay_command(app, &context);
     CLI11_PARSE(app, argc, argv);
     return context.exit_code;

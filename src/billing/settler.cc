@@ -9,6 +9,7 @@
 #include "billing/internal/dimension_table.h"
 #include "billing/internal/event_rater.h"
 #include "billing/internal/settle_writer.h"
+#include "billing/internal/usage_accruals.h"
 #include "billing/internal/usage_sums.h"
 #include "billing/internal/zone_table.h"
 
@@ -44,10 +45,12 @@ struct Settler::Impl {
         Chunk chunk;              ///< the one it is at
         std::size_t events = 0, records = 0;
         std::uint64_t unpriced = 0;
+        UtcMicros last_ended_at;
         Status stop;
     };
 
     Status connect();
+    Status book_earlier(SqlConnection& opened);
     void disconnect();
     Result<Batch> settle_batch(Lsn limit);
     Status write_batch(Lsn limit, JournalRecord* first, Batch* batch);
@@ -62,6 +65,9 @@ struct Settler::Impl {
     /// Joins the batch's chunks to those of the store; returns the last one.
     Result<Chunk> write_chunks(const Batch& batch);
     std::size_t batch_events_max() const;
+    /// Charges of the batch's events as debts of their customers. Last, because other writers of
+    /// the ledger wait from here to the commit.
+    Status book_charges(const Batch& batch);
     void note(const Batch& batch);
     void follow();
     /// Until the time is over or stop() is called.
@@ -73,6 +79,7 @@ struct Settler::Impl {
     ZoneTable zones;
     DimensionTable dimensions;
     std::unique_ptr<SqlConnection> store;
+    std::optional<LedgerWriter> ledger;
     std::unique_ptr<JournalReader> reader;
     EventWriter writer;
     UsageSums sums;
@@ -93,6 +100,17 @@ Settler::~Settler() {
     stop();
 }
 
+/// What was settled before there was a ledger.
+Status Settler::Impl::book_earlier(SqlConnection& opened) {
+    TG_TRY(const bool has_any, has_unbooked_usage(opened, position.next_sequence));
+    if (!has_any) return {};
+    TG_TRY(Transaction transaction, Transaction::begin(opened));
+    TG_CHECK_OK(claim_position(opened, position));
+    LedgerWriter writer(&opened);
+    TG_CHECK_OK(book_earlier_usage(opened, &writer, position.next_sequence, clock.now()));
+    return transaction.commit();
+}
+
 Status Settler::Impl::connect() {
     if (store) return {};
     TG_TRY(std::unique_ptr<SqlConnection> opened, options.open(options.store_url));
@@ -102,7 +120,9 @@ Status Settler::Impl::connect() {
     TG_CHECK_OK(dimensions.load(*opened));
     TG_CHECK_OK(zones.load(*opened));
     TG_TRY(reader, JournalReader::open(options.journal_directory, position.lsn));
+    TG_CHECK_OK(book_earlier(*opened));
     store = std::move(opened);
+    ledger.emplace(store.get());
     const std::lock_guard lock(mutex);
     stats.position = position.lsn;
     return {};
@@ -117,6 +137,7 @@ std::size_t Settler::Impl::batch_events_max() const {
 void Settler::Impl::disconnect() {
     writer = EventWriter();
     reader.reset();
+    ledger.reset();
     store.reset();
 }
 
@@ -139,6 +160,7 @@ Status Settler::Impl::write_event(const UsageEvent& event, const Rated& rated, B
     recent[customer.get()].push_back(row.sequence);
     if (!rated.is_priced) ++batch->unpriced;
     ++batch->events;
+    batch->last_ended_at = std::max(batch->last_ended_at, event.ended_at);
     Chunk& written = batch->chunk;
     const std::int64_t started_ms = event.id.time_ms();
     written.first_started_ms =
@@ -183,6 +205,17 @@ Result<Chunk> Settler::Impl::write_chunks(const Batch& batch) {
     return write_chunk(*store, joined, batch.chunk);
 }
 
+Status Settler::Impl::book_charges(const Batch& batch) {
+    UsageAccruals accruals;
+    accruals.add(sums);
+    TG_TRY(
+        const std::vector<Entry> entries,
+        accruals.entries(position.next_sequence, batch.chunk.last_sequence, batch.last_ended_at));
+    TG_TRY(const std::vector<Booking> bookings, ledger->append(entries, clock.now()));
+    (void)bookings;
+    return {};
+}
+
 Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch) {
     TG_TRY(Transaction transaction, Transaction::begin(*store));
     TG_CHECK_OK(claim_position(*store, position));
@@ -198,6 +231,7 @@ Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch)
     }
     TG_TRY(const Chunk joined, write_chunks(*batch));
     TG_CHECK_OK(write_position(*store, {joined.to, joined.last_sequence + 1}));
+    if (batch->events > 0) TG_CHECK_OK(book_charges(*batch));
     TG_CHECK_OK(transaction.commit());
     chunk = joined;
     position = {joined.to, joined.last_sequence + 1};

@@ -4,6 +4,8 @@
 
 #include "billing/test_billing.h"
 #include "billing/usage_report.h"
+#include "ledger/balances.h"
+#include "ledger/verify.h"
 
 namespace tg {
 namespace {
@@ -45,6 +47,11 @@ std::string books(TestBooks& books) {
     add("SELECT customer_id, sequence FROM recent_calls ORDER BY 1, 2", 2);
     add("SELECT customer_id, first_sequence, time_zone FROM usage_zones ORDER BY 1, 2", 3);
     add("SELECT lsn, next_sequence FROM settle_position", 2);
+    add("SELECT a.customer_id, a.code, a.currency, a.project_id, a.subject, sum(amount_high) + "
+        "sum(amount_low) / 1000000000, sum(amount_low) % 1000000000 FROM ledger_postings JOIN "
+        "ledger_accounts a ON a.id = account_id GROUP BY a.customer_id, a.code, a.currency, "
+        "a.project_id, a.subject ORDER BY 1, 2, 3, 4, 5",
+        7);
     return out;
 }
 
@@ -277,6 +284,7 @@ TEST_P(SettlerTest, counts_every_event_once_wherever_the_store_fails) {
     ASSERT_GT(calls, 100) << "the fuse counts calls";
     TestBooks t(GetParam());
     append_mixed_calls(t, kCalls);
+    unlock_ledger(t);
     const char* const tables[] = {
         "usage_events",          "usage_daily",          "usage_daily_lines",
         "usage_daily_end_users", "usage_daily_versions", "recent_calls",
@@ -290,6 +298,7 @@ TEST_P(SettlerTest, counts_every_event_once_wherever_the_store_fails) {
             ASSERT_TRUE(t.connection()
                             .execute("UPDATE settle_position SET lsn = 0, next_sequence = 1")
                             .ok());
+            empty_ledger(t);
             fuse = {.calls_left = at, .is_after = is_after};
             Settler settler(fragile(t, &fuse));
             const Result<std::int64_t> broken = settler.settle_until(kNoLimit);
@@ -303,6 +312,85 @@ TEST_P(SettlerTest, counts_every_event_once_wherever_the_store_fails) {
             ASSERT_EQ(books(t), expected) << "call " << at << (is_after ? " after" : " before");
         }
     }
+}
+
+/// What a customer owes for usage that is in no bill yet.
+Femto unbilled(TestBooks& t, const Payer& payer, Currency currency, const std::string& month) {
+    const auto found = read_balance(t.connection(), {AccountCode::unbilled_receivable, currency,
+                                                     payer.customer, payer.project, month});
+    EXPECT_TRUE(found.ok()) << found.error().text();
+    return found.ok() ? *found : Femto{};
+}
+
+void expect_sound_ledger(TestBooks& t) {
+    const auto report = verify_ledger(t.connection(), {});
+    ASSERT_TRUE(report.ok()) << report.error().text();
+    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+}
+
+/// 1,000 input and 100 output tokens: gpt-4o 2.50 and 10 USD for a million are 0.0035 USD, qwen-max
+/// 2.4 and 9.6 CNY are 0.00336 CNY. The month ends at 16:00 UTC in Shanghai.
+TEST_P(SettlerTest, charges_are_debts_in_the_ledger_by_project_and_month) {
+    for (const std::size_t batch : {std::size_t{0}, std::size_t{2}}) {
+        TestBooks t(GetParam());
+        const Payer chat = t.payer(), search = t.payer("acme", "search"), other = t.payer("other");
+        const auto call = [&](const Payer& payer, std::string_view at, std::string_view model) {
+            UsageEvent event = t.event(at, model);
+            event.payer = payer;
+            t.append(event);
+        };
+        call(chat, "2026-03-31T15:59:59Z", "gpt-4o");
+        call(chat, "2026-03-31T15:59:59Z", "gpt-4o");
+        call(chat, "2026-03-31T16:00:00Z", "gpt-4o");
+        call(search, "2026-03-05T10:00:00Z", "qwen-max");
+        call(other, "2026-03-05T10:00:00Z", "gpt-4o");
+        call(other, "2026-03-05T10:00:00Z", "no-such-model");
+        SettlerOptions options = t.settler_options();
+        options.batch_events_max = batch;
+        ASSERT_EQ(t.settle(options), 6);
+        const Femto usd{35 * kFemtoPerUnit / 10'000}, cny{336 * kFemtoPerUnit / 100'000};
+        EXPECT_EQ(unbilled(t, chat, Currency::usd, "2026-03"), usd + usd);
+        EXPECT_EQ(unbilled(t, chat, Currency::usd, "2026-04"), usd);
+        EXPECT_EQ(unbilled(t, search, Currency::cny, "2026-03"), cny);
+        EXPECT_EQ(unbilled(t, other, Currency::usd, "2026-03"), usd);
+        // One entry a batch, customer and currency.
+        EXPECT_EQ(t.rows("SELECT cause_id FROM ledger_entries ORDER BY number", 1),
+                  batch == 0 ? "1-6/1/USD\n1-6/1/CNY\n1-6/2/USD\n"
+                             : "1-2/1/USD\n3-4/1/USD\n3-4/1/CNY\n5-6/2/USD\n");
+        expect_sound_ledger(t);
+    }
+}
+
+TEST_P(SettlerTest, a_customer_with_very_many_projects_is_booked_in_pieces) {
+    TestBooks t(GetParam());
+    constexpr std::uint32_t kProjects = 6'000;
+    UsageEvent event = t.event();
+    for (std::uint32_t i = 0; i < kProjects; ++i) {
+        event = t.event();
+        event.payer.project = ProjectId(1'000 + i);
+        t.append(event);
+    }
+    ASSERT_EQ(t.settle(), kProjects);
+    EXPECT_EQ(t.rows("SELECT cause_id, count(*) FROM ledger_entries e JOIN ledger_postings p ON "
+                     "p.number = e.number GROUP BY e.number, cause_id ORDER BY e.number",
+                     2),
+              "1-6000/1/USD|10000\n1-6000/1/USD/2|2000\n");
+    expect_sound_ledger(t);
+}
+
+TEST_P(SettlerTest, usage_from_before_there_was_a_ledger_is_booked_once) {
+    TestBooks t(GetParam());
+    append_mixed_calls(t, 40);
+    ASSERT_EQ(t.settle(), 40);
+    const std::string expected = books(t);
+    unlock_ledger(t);
+    empty_ledger(t);
+    ASSERT_NE(books(t), expected);
+    ASSERT_EQ(t.settle(), 0);
+    EXPECT_EQ(books(t), expected);
+    ASSERT_EQ(t.settle(), 0);
+    EXPECT_EQ(books(t), expected);
+    expect_sound_ledger(t);
 }
 
 TEST_P(SettlerTest, a_second_settler_is_refused_and_leaves_no_trace) {

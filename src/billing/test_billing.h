@@ -163,6 +163,28 @@ class TestBooks {
 };
 
 /// Calls of three customers, with every kind of record and new models all the way.
+/// Lets a test change what is append-only.
+inline void unlock_ledger(TestBooks& t) {
+    for (const std::string table :
+         {"ledger_accounts", "ledger_entries", "ledger_postings", "ledger_snapshots"}) {
+        const Status status = t.connection().execute_script(
+            t.store().dialect() == Dialect::sqlite
+                ? "DROP TRIGGER IF EXISTS " + table + "_is_never_changed; DROP TRIGGER IF EXISTS " +
+                      table + "_is_never_deleted;"
+                : "ALTER TABLE " + table + " DISABLE TRIGGER USER");
+        ASSERT_TRUE(status.ok()) << status.error().text();
+    }
+}
+
+/// As before anything was booked; after unlock_ledger().
+inline void empty_ledger(TestBooks& t) {
+    const Status status = t.connection().execute_script(
+        "DELETE FROM ledger_postings; DELETE FROM ledger_entries; DELETE FROM ledger_accounts; "
+        "DELETE FROM ledger_snapshots; UPDATE ledger_head SET entries = 0, hash = '', booked_at = "
+        "0, snapshot_number = 0");
+    ASSERT_TRUE(status.ok()) << status.error().text();
+}
+
 inline void append_mixed_calls(TestBooks& t, int calls = 100) {
     const Payer payers[] = {t.payer("acme", "chat"), t.payer("acme", "search"),
                             t.payer("berlin", "chat", "Europe/Berlin"),

@@ -94,6 +94,22 @@ TEST_P(VerifyTest, what_the_settler_wrote_is_right) {
     EXPECT_EQ(text(verify(t)), "") << "looking changes nothing";
 }
 
+TEST_P(VerifyTest, usage_in_the_ledger_is_that_of_the_journal_to_the_last_digit) {
+    TestBooks t(GetParam());
+    append_mixed_calls(t);
+    ASSERT_EQ(t.settle(), 100);
+    unlock_ledger(t);
+    const std::string first = " WHERE number = 1 AND line = 1";
+    run(t, "UPDATE ledger_postings SET amount_low = amount_low + 1" + first);
+    const std::string found = text(verify(t));
+    EXPECT_NE(found.find("ledger: usage of customer 1, project "), std::string::npos) << found;
+    EXPECT_NE(found.find(" in the ledger, "), std::string::npos) << found;
+    run(t, "UPDATE ledger_postings SET amount_low = amount_low - 1" + first);
+    EXPECT_EQ(text(verify(t)), "");
+    run(t, "DELETE FROM ledger_postings WHERE number = 1");
+    EXPECT_NE(text(verify(t)).find(": is not in the ledger, "), std::string::npos);
+}
+
 TEST_P(VerifyTest, odd_events_are_right) {
     TestBooks t(GetParam());
     UnknownModelRule rule;

@@ -2,6 +2,7 @@
 // or corrected when it ends.
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "admission/rate_headers.h"
 #include "base/hash.h"
@@ -16,9 +17,9 @@ namespace tg {
 namespace {
 
 /// The prompt is counted exactly where, after this call by the learned ratio, less than this part
-/// of the tightest token limit would be left: there a wrong estimate would refuse what fits, or
-/// break the promise made to a refused client. Elsewhere it is corrected when the call ends, and
-/// the count (some 10 us a KiB) is saved.
+/// of the tightest request or token limit would be left: there a wrong estimate would refuse what
+/// fits, and a refused client that comes back must need no more than it was promised. Elsewhere it
+/// is corrected when the call ends, and the count (some 10 us a KiB) is saved.
 constexpr std::int64_t kTightPart = 8;
 constexpr std::int64_t kChoicesMax = 1'024;
 
@@ -26,9 +27,16 @@ bool uses_tokens(const Call& call) {
     return call.is_inspected && call.kind != OpenAiCall::other_json;
 }
 
-bool is_tight(const LimitStatus& tokens, const Amounts& amounts) {
-    return tokens.limit != kUnlimited &&
-           tokens.remaining - amounts.total_tokens() < tokens.limit / kTightPart;
+bool is_tight(const LimitStatus& status, std::int64_t amount) {
+    return status.limit != kUnlimited && status.remaining - amount < status.limit / kTightPart;
+}
+
+/// Up to the next of eight steps between powers of two: an estimate that moves a little with each
+/// call stays what it was.
+std::int64_t in_steps(std::int64_t tokens) {
+    const int shift = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(tokens))) - 4;
+    if (shift <= 0) return tokens;
+    return ((tokens - 1) >> shift << shift) + (std::int64_t{1} << shift);
 }
 
 /// The levels of one call, nearest first: the first that stands in the way is the one it is told.
@@ -64,17 +72,26 @@ void append_rate_headers(const RateStatus& status, std::string* lines) {
 
 }  // namespace
 
-/// The most output the call may use, or what such calls use: see OutputLearner.
-std::int64_t Gateway::expected_output(const Call& call, bool limits_tokens) const {
-    if (call.kind == OpenAiCall::embeddings) return 0;
-    const std::int64_t max_tokens =
-        std::clamp<std::int64_t>(call.facts.max_output_tokens.value_or(0), 0, kAmountMax);
-    std::int64_t each = max_tokens > 0 ? max_tokens : mean_output_tokens_;
-    if (limits_tokens) {
-        each = shared_->admission->expected_output(hash64(call.model()), call.caller.key->id.get(),
-                                                   max_tokens);
+/// The most the call may use, or what such calls use: see OutputLearner. Tokens that nobody limits
+/// are counted when the call ends; until then they would only make requests unlike.
+Task<void> Gateway::reserve_tokens(Call* call, std::span<const LevelHandle> levels) {
+    Amounts& amounts = call->reserved;
+    if (!call->has_token_limits || !uses_tokens(*call)) co_return;
+    if (call->kind != OpenAiCall::embeddings) {
+        const std::int64_t max_tokens =
+            std::clamp<std::int64_t>(call->facts.max_output_tokens.value_or(0), 0, kAmountMax);
+        amounts.output_tokens = shared_->admission->expected_output(
+                                    hash64(call->model()), call->caller.key->id.get(), max_tokens) *
+                                std::clamp<std::int64_t>(call->facts.choices, 1, kChoicesMax);
     }
-    return each * std::clamp<std::int64_t>(call.facts.choices, 1, kChoicesMax);
+    amounts.input_tokens =
+        in_steps(static_cast<std::int64_t>(call->body.size()) * tokens_per_kib_ / 1024 + 1);
+    const RateStatus status = shared_->admission->rate_status(levels);
+    if (!is_tight(status.tokens, amounts.total_tokens()) &&
+        !is_tight(status.requests, amounts.requests))
+        co_return;
+    co_await count_prompt(call);
+    if (call->prompt_tokens_counted > 0) amounts.input_tokens = call->prompt_tokens_counted;
 }
 
 Task<bool> Gateway::admit(Call* call) {
@@ -95,22 +112,12 @@ Task<bool> Gateway::admit(Call* call) {
         }
         wish = *asked;
     }
-    Amounts& amounts = call->reserved;
-    if (uses_tokens(*call)) {
-        amounts.input_tokens =
-            static_cast<std::int64_t>(call->body.size()) * tokens_per_kib_ / 1024 + 1;
-        amounts.output_tokens = expected_output(*call, levels.limits_tokens);
-        if (levels.limits_tokens &&
-            is_tight(admission->rate_status(levels.span()).tokens, amounts)) {
-            co_await count_prompt(call);
-            if (call->prompt_tokens_counted > 0) amounts.input_tokens = call->prompt_tokens_counted;
-        }
-    }
+    co_await reserve_tokens(call, levels.span());
     const std::uint64_t key = call->caller.key->id.get();
     AdmissionWait wait(admission, loop_);
     const GateAdmission::Answer answer =
         admission->reserve({.levels = levels.span(),
-                            .amounts = amounts,
+                            .amounts = call->reserved,
                             .priority = wish.priority,
                             .customer = call->caller.customer->id.get(),
                             .flow = levels.count == 3 ? key : hash64(call->model(), key),

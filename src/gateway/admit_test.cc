@@ -105,6 +105,30 @@ TEST(AdmitTest, a_request_above_the_limit_is_refused_with_a_true_time) {
     EXPECT_EQ(it.gate.records(6).size(), 6U) << "what was refused is not journalled";
 }
 
+TEST(AdmitTest, a_promise_holds_whatever_is_learned_in_the_meantime) {
+    LimitAssignment both = limited(key(), LimitKind::requests, 1);
+    both.own.of(LimitKind::total_tokens) = 1'000'000;
+    LimitedGate it({both});
+    RawSocket up = it.pass(chat());
+    it.answer(&up);
+    read_answer(&it.client);
+    it.client.send(chat(kChatBody, kNoWait));
+    EXPECT_EQ(read_answer(&it.client).status, 429);
+    // A thousand tokens for so short a body: the learned ratio is many times what it was.
+    for (int i = 0; i < 20; ++i) {
+        it.client.send(as(kSecondKey, chat()));
+        read_request(&up);
+        it.answer(&up);
+        EXPECT_EQ(read_answer(&it.client).status, 200);
+    }
+    it.gate.advance_clock(60 * kSecond + 1'000);
+    it.client.send(chat(kChatBody, kNoWait));
+    read_request(&up);
+    it.answer(&up);
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    EXPECT_EQ(it.gate.admission().core().counts().appointments_kept, 1U);
+}
+
 TEST(AdmitTest, what_fits_the_deadline_waits_and_is_admitted_when_the_window_moves_on) {
     LimitedGate it({limited(customer(), LimitKind::requests, 1)});
     RawSocket up = it.pass(chat());

@@ -105,7 +105,7 @@ class Gateway final : public HttpHandler {
     Task<bool> admit(Call* call);
     Task<bool> wait_in_line(Call* call, class AdmissionWait* wait);
     Task<void> refuse_limited(Call* call, Refusal refusal, std::int64_t max_wait_ms);
-    std::int64_t expected_output(const Call& call, bool limits_tokens) const;
+    Task<void> reserve_tokens(Call* call, std::span<const LevelHandle> levels);
     enum class UsageKnown : std::uint8_t { no, yes };
     void end_admission(Call* call, UsageKnown usage_known);
     // The data policy (policy_call.cc). Each is false when the client was told why not.

@@ -31,6 +31,7 @@ std::unique_ptr<Call> books_of_second(const Call& call, RequestId id) {
     out->facts = call.facts;
     out->asked_model = call.asked_model;
     out->price = call.price;
+    out->price_provider = call.price_provider;
     out->routes = call.routes;
     out->is_hedged = true;
     out->attempts = 1;
@@ -133,8 +134,8 @@ void Gateway::start_hedge(Call* call, UpstreamSearch* search,
         decide_hedge(now, call->snapshot->options->routing.hedge, hedge, &hedge_budget_);
     if (!decision.is_hedge()) return;
     UpstreamTry& attempt = race->sides[1].attempt;
-    attempt.route = &(*call->routes)[options_[choice_.candidates.front().option].index];
-    attempt.state = &call->snapshot->upstreams->state(attempt.deployment().index);
+    const Route* route = &(*call->routes)[options_[choice_.candidates.front().option].index];
+    attempt.aim(route, &call->snapshot->upstreams->state(route->deployment->index));
     if (!begin_now(*call, &attempt)) return;
     std::unique_ptr<Call> books = books_of_second(*call, ids_.next(call->started_at));
     books->deployment = &attempt.deployment();
@@ -175,6 +176,13 @@ Status Gateway::end_race(Call* call, UpstreamSearch* search, const std::shared_p
             race->loser->deployment = &other.attempt.deployment();
             race->loser->body = race->body;
             race->loser->has_reached_upstream = other.attempt.has_reached_upstream;
+            // What failed by itself gave nobody anything, and is not estimated.
+            if (other.is_done && !other.status.ok() && !call->is_client_gone) {
+                race->loser->is_client_gone = false;
+                race->loser->outcome = other.status.error().code == ErrorCode::upstream_broken
+                                           ? Outcome::upstream_broken
+                                           : Outcome::unreachable;
+            }
         }
         if (other.is_done)
             loop_->spawn(settle_loser(race, 1 - won));

@@ -151,6 +151,24 @@ TEST(HedgedCallTest, a_failing_second_changes_nothing) {
                   "settled upstream_error none 503 x1 west gpt-4o hedged"}));
 }
 
+TEST(HedgedCallTest, a_second_that_breaks_off_costs_nothing) {
+    Hedged it;
+    it.client.send(chat());
+    read_request(&it.quick);
+    {
+        RawSocket west = it.west.accept();
+        read_request(&west);
+    }
+    ASSERT_TRUE(eventually([&] { return it.gate.upstreams()[1].failures == 1; }));
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_TRUE(read_answer(&it.client).has("x-tollgate-upstream: east"));
+    EXPECT_EQ(it.events(4),
+              (std::vector<std::string>{
+                  "reserved gpt-4o", "reserved gpt-4o",
+                  "settled ok provider 200 x1 east gpt-4o input=1000 output=100 hedged",
+                  "settled upstream_broken none 0 x1 west gpt-4o hedged"}));
+}
+
 TEST(HedgedCallTest, residency_holds) {
     Hedged it({.regions = std::vector<std::string>{"eu"}});
     it.client.send(chat());
@@ -162,6 +180,31 @@ TEST(HedgedCallTest, residency_holds) {
     it.quick.send(json_reply(kChatReply));
     EXPECT_EQ(read_answer(&it.client).status, 200);
     EXPECT_EQ(it.gate.metrics.hedges->value(), 0U);
+}
+
+/// The policy leaves out a third account, so the call's routes are its own and end with it; what
+/// lost the race goes on all the same.
+TEST(HedgedCallTest, the_loser_outlives_the_call_and_its_routes) {
+    Hedged it({.regions = std::vector<std::string>{"eu", "us"}}, [](GatewayOptions* o) {
+        o->upstreams.push_back(upstream_at(1, "elsewhere"));
+        o->upstreams.back().region = "cn";
+        o->upstreams.back().rank = 9;
+    });
+    it.client.send(chat());
+    read_request(&it.quick);
+    RawSocket west = it.west.accept();
+    read_request(&west);
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    it.client.send(chat());
+    read_request(&it.quick);
+    it.quick.send(json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&it.client).status, 200);
+    west.send(json_reply(kOtherReply));
+    const std::vector<std::string> events = it.events(6);
+    EXPECT_TRUE(std::ranges::any_of(events, [](const std::string& line) {
+        return line.starts_with("settled client_gone provider 200 x1 west gpt-4o input=7 output=3");
+    })) << events.front();
 }
 
 TEST(HedgedCallTest, a_client_that_leaves_stops_the_race) {

@@ -246,6 +246,17 @@ TEST(RoutingTest, when_all_fail_a_call_is_refused_without_being_sent) {
     EXPECT_EQ(it.gate.records(4)[3], "abandoned");
 }
 
+TEST(RoutingTest, an_account_that_refuses_our_credentials_is_not_the_end) {
+    Two it;
+    RawSocket client = it.send();
+    Two::answer(it.east, json_reply("{}", 401));
+    Two::answer(it.west, json_reply(kChatReply));
+    EXPECT_EQ(read_answer(&client).status, 200);
+    OneUpstream alone([](GatewayOptions* o) { o->routing.retries_same_upstream = true; });
+    EXPECT_TRUE(
+        alone.call(chat(), json_reply("{}", 401)).has("x-tollgate-error: upstream_rejected"));
+}
+
 TEST(RoutingTest, residency_holds_in_failover) {
     Two it(nullptr, {.regions = std::vector<std::string>{"eu"}});
     EXPECT_EQ(it.pass(it.east, json_reply("{}", 503)).status, 503);

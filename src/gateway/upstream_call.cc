@@ -14,7 +14,8 @@ bool can_repeat_body(const Call& call) {
 
 AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& status) {
     AttemptEnd end;
-    end.status = attempt.status;
+    // To who decides, credentials that are refused are an account that does not work.
+    end.status = attempt.status == 401 ? 503 : attempt.status;
     if (!status.ok()) end.error = status.error().code;
     end.has_reached_upstream = attempt.has_reached_upstream;
     end.can_repeat_body = can_repeat_body(call);
@@ -31,6 +32,7 @@ AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& st
 bool Gateway::is_worth_another_try(const UpstreamTry& attempt) {
     if (attempt.answer.report.should_retry.value_or(false)) return true;
     switch (attempt.status) {
+        case 401:  // this account's credentials, never the client's: another one may be better
         case 429:
         case 500:
         case 502:
@@ -45,9 +47,11 @@ bool Gateway::is_worth_another_try(const UpstreamTry& attempt) {
 
 /// The price belongs to the provider that served the call, which need not be the one asked first.
 void Gateway::find_price_of_deployment(Call* call) const {
-    if (call->price.price == nullptr) return;
-    const Result<Catalogue::Found> found = call->snapshot->catalogue->find(
-        call->facts.model, call->deployment->options.provider, call->started_at);
+    const std::string& provider = call->deployment->options.provider;
+    if (call->price.price == nullptr || call->price_provider == provider) return;
+    const Result<Catalogue::Found> found =
+        call->snapshot->catalogue->find(call->facts.model, provider, call->started_at);
+    call->price_provider = provider;
     call->price = found.ok() ? *found : Catalogue::Found{};
 }
 
@@ -122,7 +126,9 @@ RetryDecision Gateway::decide_next(Call* call, UpstreamSearch* search, const Ups
     choose(call, search);
     const bool has_other =
         !choice_.candidates.empty() || (!search->is_bound && has_fallback(*call, *search));
-    if (!has_other && (!options.routing.retries_same_upstream || search->is_bound)) return no;
+    const bool can_repeat_here =
+        options.routing.retries_same_upstream && !search->is_bound && attempt.status != 401;
+    if (!has_other && !can_repeat_here) return no;
     RetryOptions retry = options.routing.retry;
     retry.attempts_max = options.attempts_max;
     // Going elsewhere costs no time; trying again here does, of what a call may wait in all.

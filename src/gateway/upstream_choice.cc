@@ -58,6 +58,7 @@ Status Gateway::find_first_price(Call* call) const {
             call->facts.model, route.deployment->options.provider, call->started_at);
         if (found.ok()) {
             call->price = *found;
+            call->price_provider = route.deployment->options.provider;
             return {};
         }
         if (first.ok()) first = fail(std::move(found).error());
@@ -139,7 +140,10 @@ bool Gateway::fall_back(Call* call, UpstreamSearch* search) {
     for (; search->next_fallback < found->instead.size(); ++search->next_fallback) {
         const std::string& model = found->instead[search->next_fallback];
         const std::vector<Route>& routes = call->snapshot->routes->find(model);
-        if (routes.empty()) continue;
+        const bool is_permitted = std::ranges::any_of(routes, [&](const Route& route) {
+            return permits(search->policy, route.deployment->traits) == LeftOut::none;
+        });
+        if (!is_permitted) continue;
         const std::string before = std::exchange(call->facts.model, model);
         const auto routes_before = std::exchange(call->routes, &routes);
         const Catalogue::Found price_before = std::exchange(call->price, {});
@@ -243,8 +247,7 @@ Task<Status> Gateway::begin_try(Call* call, UpstreamSearch* search, UpstreamTry*
             position = options_[choice_.candidates.front().option].index;
         }
         const Route& route = routes[position];
-        attempt->route = &route;
-        attempt->state = &call->snapshot->upstreams->state(route.deployment->index);
+        attempt->aim(&route, &call->snapshot->upstreams->state(route.deployment->index));
         const BeginAnswer begun =
             attempt->state->begin(loop_->now_ns(), model_at(*call, route),
                                   cost_of(*call, *route.deployment), nullptr, &attempt->ticket);

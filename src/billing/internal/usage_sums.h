@@ -53,10 +53,12 @@ class UsageSums {
     std::vector<std::pair<DailyKey, const DailyBucket*>> sorted() const;
     using Version = std::tuple<std::uint32_t, std::int32_t, std::uint32_t>;
     const std::set<Version>& versions() const { return versions_; }  ///< customer, day, version
+    using Buckets = std::unordered_map<DailyKey, DailyBucket, DailyKeyHash>;
+    const Buckets& buckets() const { return buckets_; }
     void clear();
 
   private:
-    std::unordered_map<DailyKey, DailyBucket, DailyKeyHash> buckets_;
+    Buckets buckets_;
     std::set<Version> versions_;
     Version last_version_;
     std::string scratch_;

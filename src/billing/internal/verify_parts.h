@@ -86,6 +86,10 @@ Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* proble
 Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSums& sums,
                    VerifyReport* report, Problems* problems);
 
+/// Compares what the ledger has as unbilled usage with the charges of all events, by customer,
+/// currency, project and month, to 10^-15. Errors: of the store.
+Status check_accruals(SqlConnection& store, const JournalSums& sums, Problems* problems);
+
 /// "'gpt-4o' in the store, 'gpt-4' by the journal".
 std::string both(std::string_view stored, std::string_view computed);
 std::string both(std::int64_t stored, std::int64_t computed);

@@ -61,6 +61,7 @@ struct Call final : PeerGoneListener {
     RequestFacts facts;
     std::vector<Splice> splices;
     Catalogue::Found price;
+    std::string_view price_provider;          ///< whose price it is; of the snapshot
     std::int64_t prompt_tokens_counted = -1;  ///< counted before the body was let go
 
     const std::vector<Route>* routes = nullptr;

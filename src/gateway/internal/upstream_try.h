@@ -16,7 +16,8 @@ namespace tg {
 
 /// One try of a call at one deployment, until its answer's head is there.
 struct UpstreamTry {
-    const Route* route = nullptr;
+    const Route* route = nullptr;        ///< of the call: not to be looked at when the try is lost
+    const Deployment* target = nullptr;  ///< of the snapshot, as `state`
     DeploymentState* state = nullptr;
     UpstreamTicket ticket;
     std::unique_ptr<ClientConnection> connection;
@@ -35,7 +36,12 @@ struct UpstreamTry {
     std::string body;
     PacerAnswer answer;
 
-    const Deployment& deployment() const { return *route->deployment; }
+    const Deployment& deployment() const { return *target; }
+    void aim(const Route* at, DeploymentState* state_there) {
+        route = at;
+        target = at->deployment;
+        state = state_there;
+    }
 };
 
 /// The search for a deployment that answers a call.
