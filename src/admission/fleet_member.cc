@@ -52,8 +52,9 @@ bool parse_list(std::string_view text, FleetAmounts* out) {
     const auto pieces = split(text, ',');
     if (pieces.size() != out->size()) return false;
     for (std::size_t k = 0; k < pieces.size(); ++k) {
-        const char* end = pieces[k].data() + pieces[k].size();
-        if (const auto [at, error] = std::from_chars(pieces[k].data(), end, (*out)[k]);
+        const std::string piece(pieces[k]);
+        const char* end = piece.data() + piece.size();
+        if (const auto [at, error] = std::from_chars(piece.data(), end, (*out)[k]);
             error != std::errc() || at != end)
             return false;
     }

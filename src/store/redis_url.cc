@@ -32,11 +32,11 @@ Result<std::string> decode(std::string_view text, std::string_view what) {
     return out;
 }
 
-Result<int> number(std::string_view text, int least, int most, std::string_view what) {
+Result<int> number(const std::string& text, int least, int most, std::string_view what) {
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-        return bad(std::string(what) + " '" + std::string(text) + "' is not a number from " +
+        return bad(std::string(what) + " '" + text + "' is not a number from " +
                    std::to_string(least) + " to " + std::to_string(most));
     return value;
 }
@@ -58,7 +58,7 @@ Result<RedisEndpoint> endpoint(std::string_view text, int default_port) {
     }
     if (out.host.empty()) return bad("a host is empty");
     if (!port.empty()) {
-        TG_TRY(out.port, number(port.substr(1), 1, 65535, "port"));
+        TG_TRY(out.port, number(std::string(port.substr(1)), 1, 65535, "port"));
     }
     return out;
 }
@@ -115,7 +115,7 @@ Status read_path(std::string_view path, RedisUrl* out) {
     }
     if (database.empty()) return {};
     if (out->kind == RedisUrl::Kind::cluster) return bad("a cluster has database 0 only");
-    TG_TRY(out->database, number(database, 0, 1'000'000, "database"));
+    TG_TRY(out->database, number(std::string(database), 0, 1'000'000, "database"));
     return {};
 }
 
