@@ -9,7 +9,7 @@
 #include "store/internal/redis_socket.h"
 #include "store/redis.h"
 
-struct redisReader;
+struct redisReader;  // NOLINT(readability-identifier-naming): as hiredis declares it
 
 namespace tg::store_internal {
 
