@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/json_writer.h"
 #include "identity/audit_log.h"
 
 namespace tg {

@@ -106,8 +106,8 @@ Status Settler::Impl::book_earlier(SqlConnection& opened) {
     if (!has_any) return {};
     TG_TRY(Transaction transaction, Transaction::begin(opened));
     TG_CHECK_OK(claim_position(opened, position));
-    LedgerWriter writer(&opened);
-    TG_CHECK_OK(book_earlier_usage(opened, &writer, position.next_sequence, clock.now()));
+    LedgerWriter opening(&opened);
+    TG_CHECK_OK(book_earlier_usage(opened, &opening, position.next_sequence, clock.now()));
     return transaction.commit();
 }
 

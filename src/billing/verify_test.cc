@@ -102,7 +102,7 @@ TEST_P(VerifyTest, usage_in_the_ledger_is_that_of_the_journal_to_the_last_digit)
     const std::string first = " WHERE number = 1 AND line = 1";
     run(t, "UPDATE ledger_postings SET amount_low = amount_low + 1" + first);
     const std::string found = text(verify(t));
-    EXPECT_NE(found.find("ledger: usage of customer 1, project "), std::string::npos) << found;
+    EXPECT_NE(found.find("usage of customer 1, project "), std::string::npos) << found;
     EXPECT_NE(found.find(" in the ledger, "), std::string::npos) << found;
     run(t, "UPDATE ledger_postings SET amount_low = amount_low - 1" + first);
     EXPECT_EQ(text(verify(t)), "");
