@@ -48,8 +48,9 @@ std::string books(TestBooks& books) {
     add("SELECT customer_id, first_sequence, time_zone FROM usage_zones ORDER BY 1, 2", 3);
     add("SELECT lsn, next_sequence FROM settle_position", 2);
     add("SELECT a.customer_id, a.code, a.currency, a.project_id, a.subject, sum(amount_high) + "
-        "sum(amount_low) / 1000000000, sum(amount_low) % 1000000000 FROM ledger_postings JOIN "
-        "ledger_accounts a ON a.id = account_id GROUP BY a.customer_id, a.code, a.currency, "
+        "CAST(sum(amount_low) AS BIGINT) / 1000000000, CAST(sum(amount_low) AS BIGINT) % "
+        "1000000000 FROM ledger_postings JOIN ledger_accounts a ON a.id = account_id GROUP BY "
+        "a.customer_id, a.code, a.currency, "
         "a.project_id, a.subject ORDER BY 1, 2, 3, 4, 5",
         7);
     return out;
