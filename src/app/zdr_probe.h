@@ -17,7 +17,7 @@ struct ProbeResult {
     };
     Verdict verdict = Verdict::no_answer;
     std::string way{};  ///< "gate": through the running gate; "account": straight to the account,
-                      ///< with the body as the gate rewrites it
+                        ///< with the body as the gate rewrites it
     std::string account{}, model{}, response_id{};
     int store_status = 0, read_status = 0;
     std::string gate_request_id{}, store_request_id{}, read_request_id{};

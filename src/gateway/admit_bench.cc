@@ -21,7 +21,8 @@ class Bench {
         : admission_({.clock = &system_clock(), .metrics = &metrics_, .limits = table}),
           cache_(std::move(table), &admission_.levels()) {
         keys_.reserve(kKeys);
-        for (std::uint32_t i = 1; i <= kKeys; ++i) keys_.push_back({.id = KeyId(i), .created_at = {}});
+        for (std::uint32_t i = 1; i <= kKeys; ++i)
+            keys_.push_back({.id = KeyId(i), .created_at = {}});
     }
     void call(std::uint32_t at) {
         const Caller caller{&keys_[at % kKeys], &project_, &customer_};

@@ -282,8 +282,8 @@ class TestGate {
         shared_.journal = journal_.get();
         shared_.blocking = &blocking_;
         shared_.metrics = &metrics;
-        admission_ = std::make_unique<GateAdmission>(GateAdmission::Parts{
-            .clock = &clock_, .metrics = &registry_, .options = admission});
+        admission_ = std::make_unique<GateAdmission>(
+            GateAdmission::Parts{.clock = &clock_, .metrics = &registry_, .options = admission});
         shared_.admission = admission_.get();
         snapshot.directory = gate_directory();
         snapshot.catalogue = std::move(catalogue);

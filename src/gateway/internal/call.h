@@ -66,7 +66,7 @@ struct Call final : PeerGoneListener {
 
     const std::vector<Route>* routes = nullptr;
     std::vector<Route> permitted_routes;  ///< what `routes` points at when the policy left some out
-    std::string asked_model;  ///< set when facts.model is a fallback for it
+    std::string asked_model;              ///< set when facts.model is a fallback for it
     // The try that answered, or the last one.
     const Deployment* deployment = nullptr;
     std::unique_ptr<ClientConnection> upstream;
