@@ -11,6 +11,8 @@ namespace {
 
 /// The eight leaves and the roots of the reference implementation of RFC 6962 (certificate
 /// transparency's merkle_tree_test).
+constexpr const char* kSixteenBytes =
+    "\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f";
 const std::vector<std::string> kLeaves = {std::string(),
                                           std::string(1, '\0'),
                                           "\x10",
@@ -18,8 +20,7 @@ const std::vector<std::string> kLeaves = {std::string(),
                                           "\x30\x31",
                                           "\x40\x41\x42\x43",
                                           "\x50\x51\x52\x53\x54\x55\x56\x57",
-                                          "\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c"
-                                          "\x6d\x6e\x6f"};
+                                          kSixteenBytes};
 constexpr std::array kRoots = {"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                                "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
                                "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",

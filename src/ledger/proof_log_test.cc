@@ -67,7 +67,8 @@ class Verifier {
     }
     std::pair<int, std::string> run(std::string_view proof, const std::string& key,
                                     std::vector<std::string> more = {}) const {
-        std::vector<std::string> arguments{"python3", TG_SOURCE_DIR "/tools/verify_proof.py",
+        std::vector<std::string> arguments{"python3",
+                                           std::string(TG_SOURCE_DIR) + "/tools/verify_proof.py",
                                            file("proof.json", proof), "--key", key};
         arguments.insert(arguments.end(), more.begin(), more.end());
         const std::string out = (folder_ / "out.txt").string();
