@@ -109,6 +109,7 @@ GateSnapshot Workers::snapshot() const {
 }
 
 std::int64_t Workers::connections() const {
+    const std::lock_guard lock(mutex_);
     std::int64_t total = 0;
     for (const auto& worker : workers_) total += worker->server->counters().open.value();
     return total;
@@ -126,6 +127,8 @@ void Workers::stop(std::int64_t timeout_ms) {
     for (const auto& worker : workers_) worker->thread.join();
     // A gateway's pooled connections belong to its loop and go before it.
     for (const auto& worker : workers_) worker->gateway.reset();
+    // Whoever reads the metrics meanwhile finds all of them, or none.
+    const std::lock_guard lock(mutex_);
     workers_.clear();
 }
 

@@ -84,19 +84,21 @@ Result<std::string> ledger_batch_of(SqlConnection& connection, std::int64_t numb
     if (number < 1 || number > head.entries)
         return fail(ErrorCode::not_found, "there is no ledger entry " + std::to_string(number));
     std::string out;
-    TG_CHECK_OK(connection.query(
-        "SELECT document_id FROM proof_leaves WHERE kind = ? ORDER BY leaf_index",
-        {std::string(kProofLedgerBatch)}, [&](const SqlRow& row) {
-            const std::string_view id = row.text(0);
-            std::int64_t first = 0, last = 0;
-            const std::size_t dash = id.find('-');
-            if (dash == std::string_view::npos) return true;
-            (void)std::from_chars(id.data(), id.data() + dash, first);
-            (void)std::from_chars(id.data() + dash + 1, id.data() + id.size(), last);
-            if (first > number || number > last) return true;
-            out = id;
-            return false;
-        }));
+    TG_CHECK_OK(
+        connection.query("SELECT document_id FROM proof_leaves WHERE kind = ? ORDER BY leaf_index",
+                         {std::string(kProofLedgerBatch)}, [&](const SqlRow& row) {
+                             const std::string_view id = row.text(0);
+                             std::int64_t first = 0, last = 0;
+                             const std::size_t dash = id.find('-');
+                             if (dash == std::string_view::npos) return true;
+                             const char* const begin = std::to_address(id.begin());
+                             const char* const end = std::to_address(id.end());
+                             (void)std::from_chars(begin, begin + dash, first);
+                             (void)std::from_chars(begin + dash + 1, end, last);
+                             if (first > number || number > last) return true;
+                             out = id;
+                             return false;
+                         }));
     if (out.empty())
         return fail(ErrorCode::not_found, "ledger entry " + std::to_string(number) +
                                               " is not in the proof log yet; run 'tollgate ledger "

@@ -15,7 +15,7 @@ namespace tg {
 
 class Socket;
 }  // namespace tg
-struct epoll_event;
+struct epoll_event;  // NOLINT(readability-identifier-naming): the kernel's
 namespace tg {
 
 /// Why a wait ended.

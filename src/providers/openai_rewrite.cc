@@ -69,7 +69,7 @@ class MemberRemover {
     /// Does a member stay in front of the closing brace?
     bool has_member_left(std::size_t last_brace) const {
         const std::size_t before = end_before(body_, last_brace);
-        if (body_[before - 1] == '{') return false;
+        if (before == 0 || body_[before - 1] == '{') return false;
         return before != end_ || keeps_before_;
     }
 
