@@ -11,7 +11,8 @@ class JournalFs {
     virtual ~JournalFs() = default;
     /// As open(2), with O_CLOEXEC and mode 0640.
     virtual int open(const char* path, int flags);
-    /// Makes the file at least `bytes` long with its blocks allocated; what it holds stays.
+    /// Makes the file at least `bytes` long (whole pages of 4096) with its blocks allocated and
+    /// zero behind what it holds, which stays.
     virtual int allocate(int fd, std::uint64_t bytes);
     /// Puts the file's data, and what is needed to find it again, on stable storage.
     virtual int sync(int fd);
