@@ -4,6 +4,7 @@
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/proofs.h"
+#include "base/csv.h"
 #include "identity/audit_log.h"
 #include "identity/directory_holder.h"
 #include "ledger/balances.h"

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "base/csv.h"
 #include "base/utf8.h"
 
 namespace tg {
@@ -56,23 +57,6 @@ void TextTable::print_csv() const {
         out.append("\r\n");
     }
     print_text(out);
-}
-
-std::string csv_cell(std::string_view text) {
-    std::string out;
-    const bool is_formula = !text.empty() &&
-                            std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos &&
-                            text.find_first_not_of("+-.0123456789") != std::string_view::npos;
-    const bool needs_quotes = text.find_first_of(",\"\r\n") != std::string_view::npos;
-    if (!is_formula && !needs_quotes) return std::string(text);
-    out.push_back('"');
-    if (is_formula) out.push_back('\'');
-    for (const char c : text) {
-        if (c == '"') out.push_back('"');
-        out.push_back(c);
-    }
-    out.push_back('"');
-    return out;
 }
 
 void print_json(const std::function<void(JsonWriter&)>& write) {

@@ -23,10 +23,6 @@ class TextTable {
 void print_json(const std::function<void(JsonWriter&)>& write);
 void print_text(const std::string& text);
 
-/// A cell of a CSV file (RFC 4180), safe to open in a spreadsheet program: nothing is run as a
-/// formula.
-std::string csv_cell(std::string_view text);
-
 /// Who runs the command, for the audit log.
 std::string user_name();
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/csv.h"
 #include "base/json_writer.h"
 #include "billing/bill.h"
 
@@ -61,23 +62,6 @@ class Table {
     std::vector<std::size_t> widths_;
     std::vector<std::vector<std::string>> rows_;
 };
-
-std::string csv_cell(std::string_view text) {
-    // A leading = + - @ would be run as a formula by spreadsheet programs.
-    std::string out;
-    const bool is_formula =
-        !text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos;
-    const bool needs_quotes = text.find_first_of(",\"\r\n") != std::string_view::npos;
-    if (!is_formula && !needs_quotes) return std::string(text);
-    out.push_back('"');
-    if (is_formula) out.push_back('\'');
-    for (const char c : text) {
-        if (c == '"') out.push_back('"');
-        out.push_back(c);
-    }
-    out.push_back('"');
-    return out;
-}
 
 void write_total(JsonWriter& w, const BillTotal& total) {
     w.begin_object();
