@@ -194,7 +194,7 @@ void settle(const std::string& directory, const std::string& url) {
 int verify(const std::string& directory, const std::string& url) {
     const auto store = must(open_store(url));
     VerifyOptions options;
-    options.journal_directory = directory;
+    options.journal_directories = {directory};
     options.store_url = url;
     const auto book = must(shipped_prices(PriceVersionId(1)));
     options.catalogue_of = [book](PriceVersionId) { return book; };

@@ -19,6 +19,10 @@ constexpr std::string_view kEventColumns[] = {
     "usage:t",          "end_user:t",     "upstream_request_id:t",
     "asked_model:t"};
 
+std::string place_text(Lsn lsn) {
+    return "segment " + std::to_string(lsn.segment()) + " offset " + std::to_string(lsn.offset());
+}
+
 std::int64_t as_integer(Lsn lsn) {
     return static_cast<std::int64_t>(lsn.value);
 }
@@ -30,33 +34,80 @@ Status as_status(Result<std::int64_t> result) {
 
 }  // namespace
 
-Result<SettlePosition> read_position(SqlConnection& store) {
+Result<SettlePosition> read_position(SqlConnection& store, const std::string& journal_name) {
     SettlePosition out;
     // SQLite's write transactions follow each other anyway.
     TG_CHECK_OK(
         store.query(store.dialect() == Dialect::postgres
-                        ? "SELECT lsn, next_sequence FROM settle_position WHERE id = 1 FOR UPDATE"
-                        : "SELECT lsn, next_sequence FROM settle_position WHERE id = 1",
+                        ? "SELECT next_sequence FROM settle_position WHERE id = 1 FOR UPDATE"
+                        : "SELECT next_sequence FROM settle_position WHERE id = 1",
                     {}, [&out](const SqlRow& row) {
-                        out = {Lsn{static_cast<std::uint64_t>(row.integer(0))}, row.integer(1)};
+                        out.next_sequence = row.integer(0);
                         return true;
                     }));
+    TG_CHECK_OK(store.query("SELECT id, lsn FROM settle_journals WHERE name = ?", {journal_name},
+                            [&out](const SqlRow& row) {
+                                out.journal = row.integer(0);
+                                out.lsn = {static_cast<std::uint64_t>(row.integer(1))};
+                                return true;
+                            }));
     return out;
 }
 
-Status claim_position(SqlConnection& store, const SettlePosition& expected) {
-    TG_TRY(const SettlePosition found, read_position(store));
-    if (found == expected) return {};
+Result<SettlePosition> claim_position(SqlConnection& store, const std::string& journal_name,
+                                      const SettlePosition& expected) {
+    TG_TRY(const SettlePosition found, read_position(store, journal_name));
+    if (found.journal == expected.journal && found.lsn == expected.lsn) return found;
     return fail(ErrorCode::conflict,
-                "another process has settled the same journal into this store: it is at event " +
-                    std::to_string(found.next_sequence) + ", this one at event " +
-                    std::to_string(expected.next_sequence) + "; stop one of them");
+                "another process has settled journal " + journal_name +
+                    " into this store: it is at " + place_text(found.lsn) + ", this one at " +
+                    place_text(expected.lsn) +
+                    "; stop one of them, or give each a journal directory of its own");
+}
+
+Result<std::int64_t> add_journal(SqlConnection& store, const std::string& journal_name) {
+    std::int64_t id = 1;
+    TG_CHECK_OK(store.query("SELECT max(id) FROM settle_journals", {}, [&id](const SqlRow& row) {
+        if (!row.is_null(0)) id = row.integer(0) + 1;
+        return true;
+    }));
+    TG_CHECK_OK(as_status(store.execute(
+        "INSERT INTO settle_journals (id, name, lsn) VALUES (?, ?, 0)", {id, journal_name})));
+    return id;
+}
+
+Status name_journal(SqlConnection& store, std::int64_t journal, const std::string& name) {
+    return as_status(store.execute("UPDATE settle_journals SET name = ? WHERE id = ? AND name = ''",
+                                   {name, journal}));
+}
+
+Result<bool> is_in_journal(SqlConnection& store, const std::string& directory, const Chunk& chunk) {
+    RequestId stored;
+    bool has_row = false;
+    TG_CHECK_OK(store.query("SELECT id_high, id_low FROM usage_events WHERE sequence = ?",
+                            {chunk.last_sequence}, [&](const SqlRow& row) {
+                                stored = {static_cast<std::uint64_t>(row.integer(0)),
+                                          static_cast<std::uint64_t>(row.integer(1))};
+                                has_row = true;
+                                return true;
+                            }));
+    if (!has_row) return true;
+    TG_TRY(const auto reader, JournalReader::open(directory, chunk.from));
+    JournalRecord record;
+    RequestId last;
+    for (;;) {
+        TG_TRY(const bool has_record, reader->next(&record, kNoLimit));
+        if (!has_record || record.end > chunk.to) break;
+        if (record.kind == RecordKind::settled) last = record.event.id;
+    }
+    return last == stored;
 }
 
 Status write_position(SqlConnection& store, const SettlePosition& position) {
-    return as_status(
-        store.execute("UPDATE settle_position SET lsn = ?, next_sequence = ? WHERE id = 1",
-                      {as_integer(position.lsn), position.next_sequence}));
+    TG_CHECK_OK(as_status(store.execute("UPDATE settle_journals SET lsn = ? WHERE id = ?",
+                                        {as_integer(position.lsn), position.journal})));
+    return as_status(store.execute("UPDATE settle_position SET next_sequence = ? WHERE id = 1",
+                                   {position.next_sequence}));
 }
 
 Status EventWriter::open(SqlConnection& store) {
@@ -105,28 +156,47 @@ Status EventWriter::write(const EventRow& row, const UsageEvent& event, const Ra
     return insert_->end_row();
 }
 
-Result<Chunk> last_chunk(SqlConnection& store) {
+namespace {
+
+constexpr std::string_view kChunkColumns =
+    "journal_id, first_sequence, last_sequence, from_lsn, to_lsn, first_started_ms, "
+    "last_started_ms";
+
+Result<Chunk> read_chunk(SqlConnection& store, const std::string& rest,
+                         std::initializer_list<SqlValue> values) {
     Chunk out;
-    TG_CHECK_OK(store.query(
-        "SELECT first_sequence, last_sequence, from_lsn, to_lsn, first_started_ms, last_started_ms "
-        "FROM usage_chunks ORDER BY first_sequence DESC LIMIT 1",
-        {}, [&out](const SqlRow& row) {
-            out = {row.integer(0),
-                   row.integer(1),
-                   Lsn{static_cast<std::uint64_t>(row.integer(2))},
-                   Lsn{static_cast<std::uint64_t>(row.integer(3))},
-                   row.integer(4),
-                   row.integer(5)};
-            return true;
-        }));
+    TG_CHECK_OK(store.query("SELECT " + std::string(kChunkColumns) + " FROM usage_chunks " + rest +
+                                " ORDER BY first_sequence DESC LIMIT 1",
+                            values, [&out](const SqlRow& row) {
+                                out = {row.integer(0),
+                                       row.integer(1),
+                                       row.integer(2),
+                                       Lsn{static_cast<std::uint64_t>(row.integer(3))},
+                                       Lsn{static_cast<std::uint64_t>(row.integer(4))},
+                                       row.integer(5),
+                                       row.integer(6)};
+                                return true;
+                            }));
     return out;
+}
+
+}  // namespace
+
+Result<Chunk> last_chunk(SqlConnection& store) {
+    return read_chunk(store, "", {});
+}
+
+Result<Chunk> last_chunk_of(SqlConnection& store, std::int64_t journal) {
+    return read_chunk(store, "WHERE journal_id = ?", {journal});
 }
 
 Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& batch) {
     Chunk chunk = batch;
-    const bool is_first = last.to == Lsn{};
-    const bool is_next = !is_first && last.events() >= kChunkEvents && batch.events() > 0;
-    if (!is_first && !is_next) {
+    // Without events a full one grows, too: that takes no row.
+    const bool is_joined =
+        is_joinable(last, batch.journal) || (last.journal == batch.journal && batch.events() == 0);
+    if (!is_joined && batch.events() == 0) return last;
+    if (is_joined) {
         chunk.first_sequence = last.first_sequence;
         chunk.from = last.from;
         if (batch.events() == 0) {
@@ -138,12 +208,13 @@ Result<Chunk> write_chunk(SqlConnection& store, const Chunk& last, const Chunk& 
         }
     }
     TG_CHECK_OK(as_status(store.execute(
-        "INSERT INTO usage_chunks (first_sequence, last_sequence, from_lsn, to_lsn, "
-        "first_started_ms, last_started_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (first_sequence) "
-        "DO UPDATE SET last_sequence = excluded.last_sequence, to_lsn = excluded.to_lsn, "
-        "first_started_ms = excluded.first_started_ms, last_started_ms = excluded.last_started_ms",
-        {chunk.first_sequence, chunk.last_sequence, as_integer(chunk.from), as_integer(chunk.to),
-         chunk.first_started_ms, chunk.last_started_ms})));
+        "INSERT INTO usage_chunks (" + std::string(kChunkColumns) +
+            ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (first_sequence) DO UPDATE SET "
+            "journal_id = excluded.journal_id, last_sequence = excluded.last_sequence, from_lsn = "
+            "excluded.from_lsn, to_lsn = excluded.to_lsn, first_started_ms = "
+            "excluded.first_started_ms, last_started_ms = excluded.last_started_ms",
+        {chunk.journal, chunk.first_sequence, chunk.last_sequence, as_integer(chunk.from),
+         as_integer(chunk.to), chunk.first_started_ms, chunk.last_started_ms})));
     return chunk;
 }
 

@@ -12,6 +12,8 @@
 #include "billing/internal/usage_accruals.h"
 #include "billing/internal/usage_sums.h"
 #include "billing/internal/zone_table.h"
+#include "billing/settled_journals.h"
+#include "metering/journal_name.h"
 
 namespace tg {
 namespace {
@@ -24,7 +26,8 @@ constexpr std::size_t kSqliteBatchEvents = 50'000, kPostgresBatchEvents = 100'00
 
 /// The chunk that follows `chunk`, still empty.
 Chunk after(const Chunk& chunk) {
-    return {.first_sequence = chunk.last_sequence + 1,
+    return {.journal = chunk.journal,
+            .first_sequence = chunk.last_sequence + 1,
             .last_sequence = chunk.last_sequence,
             .from = chunk.to,
             .to = chunk.to};
@@ -50,16 +53,22 @@ struct Settler::Impl {
     };
 
     Status connect();
+    /// Where the books stand, for a journal that is what it was when it was settled.
+    Status find_position(SqlConnection& opened);
+    /// A store older than the names of journals does not say whose events it has.
+    Status adopt(SqlConnection& opened);
     Status book_earlier(SqlConnection& opened);
     void disconnect();
+    /// The position for the transaction that has begun, with what others have settled since.
+    Status claim();
     Result<Batch> settle_batch(Lsn limit);
     Status write_batch(Lsn limit, JournalRecord* first, Batch* batch);
     Status write_events(Lsn limit, JournalRecord* record, Batch* batch);
     Status write_event(const UsageEvent& event, const Rated& rated, Batch* batch);
     /// The batch's chunk, with what the store has of it.
     bool is_chunk_full(const Batch& batch) const {
-        const std::int64_t stored =
-            batch.full.empty() && chunk.events() < kChunkEvents ? chunk.events() : 0;
+        const bool is_joined = batch.full.empty() && is_joinable(chunk, batch.chunk.journal);
+        const std::int64_t stored = is_joined ? chunk.events() : 0;
         return stored + batch.chunk.events() >= kChunkEvents;
     }
     /// Joins the batch's chunks to those of the store; returns the last one.
@@ -84,8 +93,10 @@ struct Settler::Impl {
     EventWriter writer;
     UsageSums sums;
     RecentSequences recent;
+    std::string own_name;  ///< of the journal
     SettlePosition position;
-    Chunk chunk;
+    Chunk chunk;  ///< the last one, of whichever journal
+    Lsn own_end;  ///< of this journal's last chunk
 
     UsageJournal* journal = nullptr;
     std::thread thread;
@@ -102,21 +113,57 @@ Settler::~Settler() {
 
 /// What was settled before there was a ledger.
 Status Settler::Impl::book_earlier(SqlConnection& opened) {
-    TG_TRY(const bool has_any, has_unbooked_usage(opened, position.next_sequence));
+    TG_TRY(bool has_any, has_unbooked_usage(opened, position.next_sequence));
     if (!has_any) return {};
     TG_TRY(Transaction transaction, Transaction::begin(opened));
-    TG_CHECK_OK(claim_position(opened, position));
+    TG_TRY(position, claim_position(opened, own_name, position));
+    TG_TRY(has_any, has_unbooked_usage(opened, position.next_sequence));
+    if (!has_any) return {};  // others have been faster
     LedgerWriter opening(&opened);
     TG_CHECK_OK(book_earlier_usage(opened, &opening, position.next_sequence, clock.now()));
     return transaction.commit();
+}
+
+Status Settler::Impl::adopt(SqlConnection& opened) {
+    TG_TRY(const SettlePosition older, read_position(opened, ""));
+    if (older.journal == 0) return {};
+    TG_TRY(const Chunk last, last_chunk_of(opened, older.journal));
+    if (last.events() == 0) return {};
+    TG_TRY(const bool is_it, is_in_journal(opened, options.journal_directory, last));
+    if (!is_it) return {};
+    TG_CHECK_OK(name_journal(opened, older.journal, own_name));
+    position = older;
+    return {};
+}
+
+Status Settler::Impl::find_position(SqlConnection& opened) {
+    TG_TRY(own_name, journal_name(options.journal_directory));
+    TG_TRY(position, read_position(opened, own_name));
+    if (position.journal == 0) {
+        TG_CHECK_OK(adopt(opened));
+    }
+    TG_TRY(chunk, last_chunk(opened));
+    TG_TRY(const Chunk own, last_chunk_of(opened, position.journal));
+    own_end = own.to;
+    if (own.events() == 0) return {};
+    const Result<bool> is_it = is_in_journal(opened, options.journal_directory, own);
+    // What is damaged cannot be compared, but what comes after it must be settled all the same;
+    // verify_books() names the damage.
+    if (!is_it.ok() && is_it.error().code != ErrorCode::corrupt_data) return fail(is_it.error());
+    if (!is_it.ok() || *is_it) return {};
+    return fail(ErrorCode::conflict,
+                "the journal in '" + options.journal_directory + "' is not the one that event " +
+                    std::to_string(own.last_sequence) +
+                    " of this store was settled from, though both are named " + own_name +
+                    ": one is a copy of the other, or the store is of another time; start with the "
+                    "journal that belongs to the store, or with an empty journal directory");
 }
 
 Status Settler::Impl::connect() {
     if (store) return {};
     TG_TRY(std::unique_ptr<SqlConnection> opened, options.open(options.store_url));
     TG_CHECK_OK(prepare_settling(*opened));
-    TG_TRY(position, read_position(*opened));
-    TG_TRY(chunk, last_chunk(*opened));
+    TG_CHECK_OK(find_position(*opened));
     TG_CHECK_OK(dimensions.load(*opened));
     TG_CHECK_OK(zones.load(*opened));
     TG_TRY(reader, JournalReader::open(options.journal_directory, position.lsn));
@@ -126,6 +173,19 @@ Status Settler::Impl::connect() {
     const std::lock_guard lock(mutex);
     stats.position = position.lsn;
     return {};
+}
+
+Status Settler::Impl::claim() {
+    TG_TRY(const SettlePosition found, claim_position(*store, own_name, position));
+    const bool is_alone = found.next_sequence == position.next_sequence;
+    position = found;
+    if (position.journal == 0) {
+        TG_TRY(position.journal, add_journal(*store, own_name));
+    }
+    if (is_alone) return zones.refresh(*store);
+    TG_TRY(chunk, last_chunk(*store));
+    TG_CHECK_OK(dimensions.load(*store));
+    return zones.load(*store);
 }
 
 std::size_t Settler::Impl::batch_events_max() const {
@@ -218,8 +278,12 @@ Status Settler::Impl::book_charges(const Batch& batch) {
 
 Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch) {
     TG_TRY(Transaction transaction, Transaction::begin(*store));
-    TG_CHECK_OK(claim_position(*store, position));
-    TG_CHECK_OK(zones.refresh(*store));
+    TG_CHECK_OK(claim());
+    batch->chunk = {.journal = position.journal,
+                    .first_sequence = position.next_sequence,
+                    .last_sequence = position.next_sequence - 1,
+                    .from = own_end,
+                    .to = position.lsn};
     sums.clear();
     recent.clear();
     TG_CHECK_OK(write_events(limit, first, batch));
@@ -230,11 +294,13 @@ Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch)
         TG_CHECK_OK(zones.record(*store));
     }
     TG_TRY(const Chunk joined, write_chunks(*batch));
-    TG_CHECK_OK(write_position(*store, {joined.to, joined.last_sequence + 1}));
+    const SettlePosition reached{position.journal, batch->chunk.to, batch->chunk.last_sequence + 1};
+    TG_CHECK_OK(write_position(*store, reached));
     if (batch->events > 0) TG_CHECK_OK(book_charges(*batch));
     TG_CHECK_OK(transaction.commit());
     chunk = joined;
-    position = {joined.to, joined.last_sequence + 1};
+    if (joined.journal == reached.journal) own_end = joined.to;
+    position = reached;
     return {};
 }
 
@@ -242,10 +308,6 @@ Status Settler::Impl::write_batch(Lsn limit, JournalRecord* first, Batch* batch)
 Result<Settler::Impl::Batch> Settler::Impl::settle_batch(Lsn limit) {
     TG_CHECK_OK(connect());
     Batch batch;
-    batch.chunk = {.first_sequence = position.next_sequence,
-                   .last_sequence = position.next_sequence - 1,
-                   .from = position.lsn,
-                   .to = position.lsn};
     JournalRecord record;
     const Result<bool> has_record = reader->next(&record, limit);
     Status status = has_record.ok() ? Status{} : fail(has_record.error());

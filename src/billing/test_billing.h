@@ -37,11 +37,15 @@ class TestBooks {
         : identity(dialect) {
         publish(1, {test_model("gpt-4o", "2.50", "10"), test_model("gpt-4o-mini", "0.15", "0.60"),
                     test_model("qwen-max", "2.4", "9.6", Currency::cny)});
+        journal = open_journal(directory.path(), sync);
+    }
+    static std::unique_ptr<UsageJournal> open_journal(
+        const std::string& directory, JournalOptions::Sync sync = JournalOptions::Sync::relaxed) {
         JournalOptions options;
-        options.directory = directory.path();
+        options.directory = directory;
         options.segment_bytes = 1U << 20;
         options.sync = sync;
-        journal = must_open(options);
+        return must_open(options);
     }
 
     void publish(std::uint32_t version, std::vector<ModelPrice> prices,
@@ -106,13 +110,17 @@ class TestBooks {
         return out;
     }
     Lsn append(const UsageEvent& event) {
+        end = append(*journal, event);
+        return end;
+    }
+    /// To the journal of another gateway.
+    static Lsn append(UsageJournal& journal, const UsageEvent& event) {
         ReservedRecord record;
         record.id = event.id;
         record.payer = event.payer;
         record.started_at = event.started_at;
         record.model = event.model;
-        end = journal->settle(must_reserve(*journal, record), event);
-        return end;
+        return journal.settle(must_reserve(journal, record), event);
     }
     Lsn append_abandoned() {
         ReservedRecord record;
@@ -121,9 +129,10 @@ class TestBooks {
         return end;
     }
 
-    SettlerOptions settler_options() const {
+    SettlerOptions settler_options() const { return settler_options(directory.path()); }
+    SettlerOptions settler_options(const std::string& journal_directory) const {
         SettlerOptions options;
-        options.journal_directory = directory.path();
+        options.journal_directory = journal_directory;
         options.store_url = identity.store.url();
         options.catalogue_of = catalogue_of();
         return options;

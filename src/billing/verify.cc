@@ -33,52 +33,29 @@ class ReadSnapshot {
     SqlConnection* store_;
 };
 
-Result<SettlePosition> stored_position(SqlConnection& store) {
-    SettlePosition out;
-    TG_CHECK_OK(store.query("SELECT lsn, next_sequence FROM settle_position WHERE id = 1", {},
-                            [&out](const SqlRow& row) {
-                                out = {Lsn{static_cast<std::uint64_t>(row.integer(0))},
-                                       row.integer(1)};
-                                return true;
-                            }));
+/// A problem when the store has events of journals, but none of them is in a directory given.
+Result<JournalDirectories> find_journals(const VerifyOptions& options,
+                                         const BooksPosition& position, Problems* problems) {
+    JournalDirectories out;
+    for (const std::string& directory : options.journal_directories) {
+        const auto found = journal_in(directory, position.journals);
+        if (!found.ok()) {
+            problems->add("journal", found.error().detail);
+        } else if (*found != nullptr) {
+            out.emplace((*found)->id, directory);
+        }
+    }
+    if (!out.empty() || position.next_sequence <= 1) return out;
+    std::string names;
+    for (const SettledJournal& journal : position.journals)
+        names += (names.empty() ? "" : ", ") + journal.name;
+    problems->add("journal",
+                  "no journal given is one that this store was settled from, which are " + names +
+                      "; give the directory of at least one of them");
     return out;
 }
 
-/// The chunks that tile journal and events up to `position`. When those of the store do not, that
-/// is a problem, and one chunk of everything takes their place.
-Result<std::vector<Chunk>> read_chunks(SqlConnection& store, const SettlePosition& position,
-                                       Problems* problems) {
-    std::vector<Chunk> out;
-    TG_CHECK_OK(store.query(
-        "SELECT first_sequence, last_sequence, from_lsn, to_lsn FROM usage_chunks ORDER BY "
-        "first_sequence",
-        {}, [&out](const SqlRow& row) {
-            out.push_back({.first_sequence = row.integer(0),
-                           .last_sequence = row.integer(1),
-                           .from = Lsn{static_cast<std::uint64_t>(row.integer(2))},
-                           .to = Lsn{static_cast<std::uint64_t>(row.integer(3))}});
-            return true;
-        }));
-    SettlePosition end;
-    std::string broken;
-    for (const Chunk& chunk : out) {
-        const bool follows = chunk.first_sequence == end.next_sequence && chunk.from == end.lsn &&
-                             chunk.last_sequence >= chunk.first_sequence - 1;
-        if (!follows && broken.empty())
-            broken = "the one that begins with event " + std::to_string(chunk.first_sequence) +
-                     " does not follow the one before it";
-        end = {chunk.to, chunk.last_sequence + 1};
-    }
-    if (broken.empty() && end != position) broken = "they do not end where settle_position does";
-    if (broken.empty()) return out;
-    problems->add("chunks", "usage_chunks: " + broken);
-    return std::vector<Chunk>{{.first_sequence = 1,
-                               .last_sequence = position.next_sequence - 1,
-                               .from = Lsn{},
-                               .to = position.lsn}};
-}
-
-Status check_outside(SqlConnection& store, const SettlePosition& position, Problems* problems) {
+Status check_outside(SqlConnection& store, const BooksPosition& position, Problems* problems) {
     // Two statements: SQLite reads the whole table for one with OR.
     for (const std::string_view condition : {"sequence < ?", "sequence >= ?"}) {
         const bool is_before = condition == "sequence < ?";
@@ -96,7 +73,7 @@ Status check_outside(SqlConnection& store, const SettlePosition& position, Probl
     return {};
 }
 
-/// What the journal has behind `from`.
+/// What a journal has behind `from`.
 void count_unsettled(const std::string& directory, Lsn from, VerifyReport* report,
                      Problems* problems) {
     const auto count = [&]() -> Status {
@@ -197,13 +174,13 @@ namespace {
 /// Roll-ups and bills. Those of end users are compared at the same time through the second
 /// connection, if that one sees the same books: whatever the settler writes moves its position.
 Status check_what_events_add_up_to(SqlConnection& store, const VerifyOptions& options,
-                                   const SettlePosition& position, EventsChecked* events,
+                                   const BooksPosition& position, EventsChecked* events,
                                    VerifyReport* report, Problems* problems) {
     std::optional<ReadSnapshot> snapshot;
     bool is_beside = false;
     if (events->second) {
         TG_TRY(snapshot, ReadSnapshot::begin(*events->second));
-        TG_TRY(const SettlePosition seen, stored_position(*events->second));
+        TG_TRY(const BooksPosition seen, books_position(*events->second));
         is_beside = seen == position;
     }
     Status end_users;
@@ -221,21 +198,45 @@ Status check_what_events_add_up_to(SqlConnection& store, const VerifyOptions& op
     return end_users;
 }
 
+void report_unsettled(const VerifyOptions& options, const BooksPosition& position,
+                      VerifyReport* report, Problems* problems) {
+    for (const std::string& directory : options.journal_directories) {
+        const auto found = journal_in(directory, position.journals);
+        if (!found.ok()) continue;  // is a problem already
+        const Lsn from = *found != nullptr ? (*found)->settled_to : Lsn{};
+        count_unsettled(directory, from, report, problems);
+    }
+}
+
+void report_unreachable(const std::vector<Chunk>& chunks, const BooksPosition& position,
+                        const JournalDirectories& directories, VerifyReport* report) {
+    for (const SettledJournal& journal : position.journals) {
+        if (directories.contains(journal.id)) continue;
+        VerifyReport::Unreachable out{.name = journal.name};
+        for (const Chunk& chunk : chunks)
+            if (chunk.journal == journal.id)
+                out.events += static_cast<std::uint64_t>(chunk.events());
+        if (out.events > 0) report->unreachable.push_back(std::move(out));
+    }
+}
+
 }  // namespace
 
 Result<VerifyReport> verify_books(SqlConnection& store, const VerifyOptions& options) {
     VerifyReport report;
     Problems problems;
     TG_TRY(const ReadSnapshot snapshot, ReadSnapshot::begin(store));
-    TG_TRY(const SettlePosition position, stored_position(store));
+    TG_TRY(const BooksPosition position, books_position(store));
+    TG_TRY(const JournalDirectories directories, find_journals(options, position, &problems));
     TG_TRY(const std::vector<Chunk> chunks, read_chunks(store, position, &problems));
     ZoneHistory zones;
     TG_CHECK_OK(zones.load(store));
     TG_CHECK_OK(check_outside(store, position, &problems));
-    TG_TRY(EventsChecked events, check_events(store, options, chunks, zones, &problems));
+    TG_TRY(EventsChecked events,
+           check_events(store, options, directories, chunks, zones, &problems));
     report.journal_records = events.records;
     report.events = events.events;
-    if (events.is_complete) {
+    if (events.is_complete && !(chunks.empty() && position.next_sequence > 1)) {
         TG_CHECK_OK(
             check_what_events_add_up_to(store, options, position, &events, &report, &problems));
     } else {
@@ -243,7 +244,8 @@ Result<VerifyReport> verify_books(SqlConnection& store, const VerifyOptions& opt
                      "roll-ups and bills are not compared: the journal cannot be read to the "
                      "position that has been settled");
     }
-    count_unsettled(options.journal_directory, position.lsn, &report, &problems);
+    report_unsettled(options, position, &report, &problems);
+    report_unreachable(chunks, position, directories, &report);
     report.problems = problems.take();
     return report;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <span>
 #include <thread>
 
 #include "billing/internal/dimension_table.h"
@@ -32,43 +33,88 @@ std::string place(Lsn lsn) {
     return "segment " + std::to_string(lsn.segment()) + " offset " + std::to_string(lsn.offset());
 }
 
-/// One thread's part: walks chunks, the journal and the table side by side.
+bool is_below(std::int64_t number, int count) {
+    return number >= 0 && number < count;
+}
+
+/// The texts of usage_dimensions by id, for events that are rebuilt from their rows.
+class StoredDimensions {
+  public:
+    struct Texts {
+        std::string model, upstream_model, deployment, provider, region;
+    };
+    Status load(SqlConnection& store) {
+        return store.query(
+            "SELECT id, model, upstream_model, deployment, provider, region FROM usage_dimensions",
+            {}, [this](const SqlRow& row) {
+                texts_[row.integer(0)] = {std::string(row.text(1)), std::string(row.text(2)),
+                                          std::string(row.text(3)), std::string(row.text(4)),
+                                          std::string(row.text(5))};
+                return true;
+            });
+    }
+    /// Null when there is no such row.
+    const Texts* find(std::int64_t id) const {
+        const auto found = texts_.find(id);
+        return found == texts_.end() ? nullptr : &found->second;
+    }
+
+  private:
+    std::unordered_map<std::int64_t, Texts> texts_;
+};
+
+/// One thread's part: walks chunks, their journals and the table side by side.
 class EventChecker {
   public:
-    EventChecker(const VerifyOptions* options, const ZoneHistory* zones,
+    EventChecker(const JournalDirectories* directories, const ZoneHistory* zones,
                  SharedCatalogues* catalogues, Problems* problems)
-        : options_(options),
+        : directories_(directories),
           zones_(zones),
           problems_(problems),
           rater_([catalogues](PriceVersionId version) { return catalogues->get(version); }) {}
 
     Status start(SqlConnection& store) {
         store_ = &store;
+        TG_CHECK_OK(stored_dimensions_.load(store));
         return dimensions_.load(store);
     }
-    /// Errors: of the store and of the catalogues.
-    Status check(const Chunk& chunk);
+    /// Chunks that follow each other. Errors: of the store and of the catalogues.
+    Status check(std::span<const Chunk> chunks);
     EventsChecked& checked() { return checked_; }
 
   private:
+    void begin(const Chunk& chunk);
+    /// Whatever the journal still has of the chunk.
+    Status end();
+    Status take(const BulkRow& row);
+    /// Of an event of a journal that cannot be read: it is what its row says.
+    Status take_unreachable(const BulkRow& row);
+    /// False when the row cannot be an event, which is a problem.
+    bool rebuild(const BulkRow& row);
+
     /// The journal's next event of the chunk into record_ and expected_; false at its end.
-    Result<bool> advance(const Chunk& chunk);
-    Result<bool> read_event(const Chunk& chunk);
+    Result<bool> advance();
+    Result<bool> read_event();
     Status expect();
     void compare(const BulkRow& row);
     void report_differences(const BulkRow& row);
     void report_missing();
     std::string title() const;
 
-    const VerifyOptions* options_;
+    const JournalDirectories* directories_;
     const ZoneHistory* zones_;
     Problems* problems_;
     EventRater rater_;
     SqlConnection* store_ = nullptr;
     DimensionTable dimensions_;
+    StoredDimensions stored_dimensions_;
     EventsChecked checked_;
 
-    std::unique_ptr<JournalReader> reader_;
+    const Chunk* chunk_ = nullptr;
+    bool is_reachable_ = true, has_event_ = false;
+    /// Of the chunk's journal; null when it cannot be read.
+    JournalReader* reader_ = nullptr;
+    std::unordered_map<std::int64_t, std::unique_ptr<JournalReader>> readers_;
     JournalRecord record_;
     std::int64_t sequence_ = 0;
     std::array<std::int64_t, kIntegerCount> expected_{};
@@ -77,8 +123,8 @@ class EventChecker {
 };
 
 std::string EventChecker::title() const {
-    return "event " + std::to_string(sequence_) + " (" + record_.event.id.text() + ", journal " +
-           place(record_.at) + ")";
+    const std::string out = "event " + std::to_string(sequence_) + " (" + record_.event.id.text();
+    return is_reachable_ ? out + ", journal " + place(record_.at) + ")" : out + ")";
 }
 
 /// What the row has to be, computed from the journal's event; adds it to the sums.
@@ -133,22 +179,23 @@ Status EventChecker::expect() {
     return {};
 }
 
-Result<bool> EventChecker::read_event(const Chunk& chunk) {
+Result<bool> EventChecker::read_event() {
     for (;;) {
-        TG_TRY(const bool has_record, reader_->next(&record_, chunk.to));
+        TG_TRY(const bool has_record, reader_->next(&record_, chunk_->to));
         if (!has_record) return false;
         ++checked_.records;
         if (record_.kind == RecordKind::settled) return true;
     }
 }
 
-Result<bool> EventChecker::advance(const Chunk& chunk) {
-    if (!reader_) return false;
-    const Result<bool> has_event = read_event(chunk);
+Result<bool> EventChecker::advance() {
+    if (reader_ == nullptr) return false;
+    const Result<bool> has_event = read_event();
     if (!has_event.ok()) {
         problems_->add("journal", has_event.error().detail);
         checked_.is_complete = false;
-        reader_.reset();
+        readers_.erase(chunk_->journal);
+        reader_ = nullptr;
         return false;
     }
     if (!*has_event) return false;
@@ -189,67 +236,184 @@ void EventChecker::report_differences(const BulkRow& row) {
     }
 }
 
-Status EventChecker::check(const Chunk& chunk) {
-    Result<std::unique_ptr<JournalReader>> opened =
-        JournalReader::open(options_->journal_directory, chunk.from);
-    if (opened.ok()) {
-        reader_ = std::move(*opened);
-    } else {
-        problems_->add("journal", opened.error().detail);
+bool EventChecker::rebuild(const BulkRow& row) {
+    const auto& v = row.integers;
+    const StoredDimensions::Texts* texts = stored_dimensions_.find(v[kDimensionColumn]);
+    const Result<Usage> usage = parse_usage_text(row.texts[0]);
+    std::string wrong;
+    if (texts == nullptr) {
+        wrong = "no row of usage_dimensions has its dimension_id " +
+                std::to_string(v[kDimensionColumn]);
+    } else if (!usage.ok()) {
+        wrong = usage.error().detail;
+    } else if (!is_below(v[10], kEndpointCount) || !is_below(v[11], kServiceTierCount) ||
+               !is_below(v[12], kUsageSourceCount) || !is_below(v[13], kOutcomeCount)) {
+        wrong = "endpoint, tier, source or outcome stands for nothing";
+    }
+    if (!wrong.empty()) {
+        problems_->add("events", "event " + std::to_string(sequence_) + ": " + wrong);
+        return false;
+    }
+    UsageEvent& event = record_.event;
+    event.id = {static_cast<std::uint64_t>(v[1]), static_cast<std::uint64_t>(v[2])};
+    event.payer = {CustomerId(static_cast<std::uint32_t>(v[3])),
+                   ProjectId(static_cast<std::uint32_t>(v[4])),
+                   KeyId(static_cast<std::uint32_t>(v[5]))};
+    event.started_at = {v[7]};
+    event.ended_at = {v[8]};
+    event.endpoint = static_cast<Endpoint>(v[10]);
+    event.tier = static_cast<ServiceTier>(v[11]);
+    event.source = static_cast<UsageSource>(v[12]);
+    event.outcome = static_cast<Outcome>(v[13]);
+    event.http_status = static_cast<std::uint16_t>(v[14]);
+    event.flags = static_cast<std::uint16_t>(v[15]);
+    event.attempts = static_cast<std::uint16_t>(v[16]);
+    event.first_byte_ms = static_cast<std::uint32_t>(v[17]);
+    event.price_version = PriceVersionId(static_cast<std::uint32_t>(v[18]));
+    event.model = texts->model;
+    event.upstream_model = texts->upstream_model;
+    event.deployment = texts->deployment;
+    event.provider = texts->provider;
+    event.region = texts->region;
+    event.end_user = row.texts[1];
+    event.upstream_request_id = row.texts[2];
+    event.asked_model = row.texts[3];
+    event.usage = *usage;
+    return true;
+}
+
+Status EventChecker::take_unreachable(const BulkRow& row) {
+    const std::int64_t stored = row.integers[0];
+    for (++sequence_; sequence_ < stored; ++sequence_) {
+        problems_->add("events",
+                       "event " + std::to_string(sequence_) + ": its row in usage_events is gone");
+    }
+    sequence_ = stored;
+    if (!rebuild(row)) {
         checked_.is_complete = false;
+        return {};
     }
-    sequence_ = chunk.first_sequence - 1;
-    Status status;
-    bool has_event = true;
-    const Status read = store_->bulk_read(
-        "usage_events", kColumns, chunk.first_sequence, chunk.last_sequence,
-        [&](const BulkRow& row) {
-            const std::int64_t stored = row.integers[0];
-            while (has_event && sequence_ < stored) {
-                const Result<bool> next = advance(chunk);
-                if (!next.ok()) status = fail(next.error());
-                has_event = next.ok() && *next;
-                if (has_event && sequence_ < stored) report_missing();
-            }
-            if (!status.ok()) return false;
-            if (has_event) {
-                compare(row);
-            } else if (reader_) {
-                problems_->add("events", "event " + std::to_string(stored) +
-                                             ": has a row in usage_events, but the "
-                                             "journal has no such event");
-            }
-            return true;
-        });
-    TG_CHECK_OK(read);
-    TG_CHECK_OK(status);
-    while (has_event) {
-        TG_TRY(has_event, advance(chunk));
-        if (has_event) report_missing();
+    TG_CHECK_OK(expect());
+    compare(row);
+    return {};
+}
+
+Status EventChecker::take(const BulkRow& row) {
+    if (!is_reachable_) return take_unreachable(row);
+    const std::int64_t stored = row.integers[0];
+    while (has_event_ && sequence_ < stored) {
+        TG_TRY(has_event_, advance());
+        if (has_event_ && sequence_ < stored) report_missing();
     }
-    if (reader_ && sequence_ != chunk.last_sequence) {
-        problems_->add("chunks",
-                       "the journal has " + std::to_string(sequence_ - chunk.first_sequence + 1) +
-                           " events from " + place(chunk.from) + " to " + place(chunk.to) +
-                           ", usage_chunks says " + std::to_string(chunk.events()));
+    if (has_event_) {
+        compare(row);
+    } else if (reader_ != nullptr) {
+        problems_->add("events", "event " + std::to_string(stored) +
+                                     ": has a row in usage_events, but the journal has no such "
+                                     "event");
     }
     return {};
+}
+
+void EventChecker::begin(const Chunk& chunk) {
+    chunk_ = &chunk;
+    sequence_ = chunk.first_sequence - 1;
+    has_event_ = true;
+    reader_ = nullptr;
+    const auto directory = directories_->find(chunk.journal);
+    is_reachable_ = directory != directories_->end();
+    if (!is_reachable_) return;
+    std::unique_ptr<JournalReader>& reader = readers_[chunk.journal];
+    // Chunks of several journals alternate: each is read on where it was left.
+    if (!reader || reader->position() != chunk.from) {
+        Result<std::unique_ptr<JournalReader>> opened =
+            JournalReader::open(directory->second, chunk.from);
+        if (!opened.ok()) {
+            problems_->add("journal", opened.error().detail);
+            checked_.is_complete = false;
+            readers_.erase(chunk.journal);
+            return;
+        }
+        reader = std::move(*opened);
+    }
+    reader_ = reader.get();
+}
+
+Status EventChecker::end() {
+    if (!is_reachable_) {
+        for (++sequence_; sequence_ <= chunk_->last_sequence; ++sequence_) {
+            problems_->add("events", "event " + std::to_string(sequence_) +
+                                         ": its row in usage_events is gone");
+        }
+        return {};
+    }
+    while (has_event_) {
+        TG_TRY(has_event_, advance());
+        if (has_event_) report_missing();
+    }
+    if (reader_ == nullptr || sequence_ == chunk_->last_sequence) return {};
+    problems_->add("chunks",
+                   "the journal has " + std::to_string(sequence_ - chunk_->first_sequence + 1) +
+                       " events from " + place(chunk_->from) + " to " + place(chunk_->to) +
+                       ", usage_chunks says " + std::to_string(chunk_->events()));
+    return {};
+}
+
+Status EventChecker::check(std::span<const Chunk> chunks) {
+    Status status;
+    auto chunk = chunks.begin();
+    begin(*chunk);
+    TG_CHECK_OK(store_->bulk_read("usage_events", kColumns, chunks.front().first_sequence,
+                                  chunks.back().last_sequence, [&](const BulkRow& row) {
+                                      while (status.ok() &&
+                                             row.integers[0] > chunk->last_sequence) {
+                                          status = end();
+                                          begin(*++chunk);
+                                      }
+                                      if (status.ok()) status = take(row);
+                                      return status.ok();
+                                  }));
+    TG_CHECK_OK(status);
+    TG_CHECK_OK(end());
+    while (++chunk != chunks.end()) {
+        begin(*chunk);
+        TG_CHECK_OK(end());
+    }
+    return {};
+}
+
+/// Chunks in runs that are worth a statement each. When several gateways settle in turn, chunks
+/// are small.
+std::vector<std::span<const Chunk>> runs_of(const std::vector<Chunk>& chunks) {
+    std::vector<std::span<const Chunk>> out;
+    std::size_t first = 0;
+    std::int64_t events = 0;
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+        events += chunks[i].events();
+        if (events < kChunkEvents && i + 1 < chunks.size()) continue;
+        out.push_back(std::span(chunks).subspan(first, i + 1 - first));
+        first = i + 1;
+        events = 0;
+    }
+    return out;
 }
 
 }  // namespace
 
 Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& options,
+                                   const JournalDirectories& directories,
                                    const std::vector<Chunk>& chunks, const ZoneHistory& zones,
                                    Problems* problems) {
+    const std::vector<std::span<const Chunk>> runs = runs_of(chunks);
     SharedCatalogues catalogues(options.catalogue_of);
     const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
     const std::size_t count =
         options.store_url.empty()
             ? 1
-            : std::clamp<std::size_t>(chunks.size(), 1, std::min<std::size_t>(cores, 16));
+            : std::clamp<std::size_t>(runs.size(), 1, std::min<std::size_t>(cores, 16));
     std::vector<EventChecker> checkers;
     for (std::size_t i = 0; i < count; ++i)
-        checkers.emplace_back(&options, &zones, &catalogues, problems);
+        checkers.emplace_back(&directories, &zones, &catalogues, problems);
     std::vector<std::unique_ptr<SqlConnection>> connections(count);
     std::atomic<std::size_t> next{0};
     std::atomic<bool> has_failed{false};
@@ -261,8 +425,8 @@ Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& op
             TG_TRY(connections[i], open_store(options.store_url));
         }
         TG_CHECK_OK(checkers[i].start(i > 0 ? *connections[i] : store));
-        for (std::size_t at = next++; at < chunks.size() && !has_failed; at = next++)
-            TG_CHECK_OK(checkers[i].check(chunks[at]));
+        for (std::size_t at = next++; at < runs.size() && !has_failed; at = next++)
+            TG_CHECK_OK(checkers[i].check(runs[at]));
         return {};
     };
     const auto run = [&](std::size_t i) {

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/time_zone.h"
+#include "billing/settled_journals.h"
 #include "compliance/internal/policy_timeline.h"
 #include "identity/audit_log.h"
 #include "metering/usage_event.h"
@@ -64,7 +65,7 @@ class Reporter {
     std::string_view judge(const ServedCall& call) const;
     void chain(const ServedCall& call);
     Status read_journal(Lsn settled);
-    Status read_settle_position();
+    Status find_settled();
     void keep_used_accounts(std::vector<AccountPeriod> all);
 
     SqlConnection& store_;
@@ -85,7 +86,7 @@ Result<PolicyReport> Reporter::run() {
     TG_TRY(std::vector<AccountPeriod> accounts, account_history(store_));
     accounts_ = AccountTimeline(accounts);
     TG_TRY(out_.rules, rules_history(store_));
-    TG_CHECK_OK(read_settle_position());
+    TG_CHECK_OK(find_settled());
     TG_CHECK_OK(read_events());
     for (auto& [key, count] : calls_) out_.calls.push_back(std::move(count));
     keep_used_accounts(std::move(accounts));
@@ -99,11 +100,12 @@ Result<PolicyReport> Reporter::run() {
     return std::move(out_);
 }
 
-Status Reporter::read_settle_position() {
-    return store_.query("SELECT lsn FROM settle_position", {}, [this](const SqlRow& row) {
-        settled_.value = static_cast<std::uint64_t>(row.integer(0));
-        return true;
-    });
+Status Reporter::find_settled() {
+    TG_TRY(const std::vector<SettledJournal> journals, settled_journals(store_));
+    const auto journal = journal_in(query_.journal_directory, journals);
+    // What is wrong with the journal is told by whoever reads it.
+    if (journal.ok() && *journal != nullptr) settled_ = (*journal)->settled_to;
+    return {};
 }
 
 /// Calls end within a day of their start, so chunks that far around the month hold all of it.

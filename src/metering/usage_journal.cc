@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/thread_name.h"
 #include "metering/internal/journal.h"
+#include "metering/internal/journal_name.h"
 
 namespace tg {
 namespace journal {
@@ -48,6 +49,7 @@ Journal::~Journal() {
 }
 
 Status Journal::start() {
+    TG_CHECK_OK(ensure_name(fs_, options_.directory));
     TG_TRY(const Recovered recovered, recover(fs_, options_.directory));
     next_segment_ = recovered.next_segment;
     next_sequence_ = recovered.next_sequence;

@@ -46,6 +46,7 @@ class Books:
         self.recent = rows('SELECT * FROM recent_calls')
         self.chunks = rows('SELECT * FROM usage_chunks ORDER BY first_sequence')
         self.position = rows('SELECT * FROM settle_position')
+        self.journals = rows('SELECT * FROM settle_journals')
 
     def call_of(self, event):
         return self.calls[event['end_user']]
@@ -139,8 +140,10 @@ def sequence_has_no_gap(books):
         if chunk['first_sequence'] != next_sequence or chunk['from_lsn'] < lsn or chunk['to_lsn'] <= chunk['from_lsn']:
             yield f'a stretch does not follow on {next_sequence}, {lsn}: {chunk}'
         next_sequence, lsn = chunk['last_sequence'] + 1, chunk['to_lsn']
-    if len(books.position) != 1 or books.position[0]['next_sequence'] != next_sequence or books.position[0]['lsn'] < lsn:
-        yield f'the position {books.position} does not follow on {next_sequence}, {lsn}'
+    if len(books.position) != 1 or books.position[0]['next_sequence'] != next_sequence:
+        yield f'the position {books.position} does not follow on {next_sequence}'
+    if len(books.journals) > 1 or (books.journals and books.journals[0]['lsn'] < lsn):
+        yield f'the position in the journal {books.journals} does not follow on {lsn}'
 
 
 def charges_are_exact(books):

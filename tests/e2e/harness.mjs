@@ -71,14 +71,20 @@ export class Server {
     }
 }
 
+/** What a program that ends by itself prints. */
+export async function output(file, ...args) {
+    const { stdout } = await promisify(execFile)(file, args, { maxBuffer: 64 << 20 });
+    return stdout;
+}
+
 /** `account`: more lines of the upstream account, indented by four. */
-export function gateConfig({ port, adminPort, simPort, folder, extra = '', account = '' }) {
+export function gateConfig({ port, adminPort, simPort, folder, varDir = 'var', extra = '', account = '' }) {
     return `listen: "127.0.0.1:${port}"
 admin:
   listen: "127.0.0.1:${adminPort}"
   token: e2e-administrator-token-0001
 workers: 2
-var_dir: "${folder}/var"
+var_dir: "${folder}/${varDir}"
 log:
   requests: all
 upstreams:
@@ -115,9 +121,20 @@ export class Stack {
         return stack;
     }
 
+    /** Another gateway of the same configuration, with a journal of its own; stopped with the stack. */
+    async addGate(name, extra = '') {
+        const [port, adminPort] = [await freePort(), await freePort()];
+        const config = join(this.folder, `${name}.yaml`);
+        await writeFile(config, gateConfig({ port, adminPort, simPort: this.simPort, folder: this.folder,
+            varDir: name, extra }));
+        const gate = await new Server(name, tollgate, ['serve', '--config', config], port, this.folder).start();
+        (this.more ??= []).push(gate);
+        return gate;
+    }
+
     async stop() {
         try {
-            await this.gate?.stop();
+            for (const gate of [...this.more ?? [], this.gate]) await gate?.stop();
             await this.sim?.stop();
         } finally {
             await rm(this.folder, { recursive: true, force: true });
@@ -126,9 +143,7 @@ export class Stack {
 
     async command(...args) {
         try {
-            const { stdout } = await promisify(execFile)(tollgate, [...args, '--config', this.config],
-                { maxBuffer: 64 << 20 });
-            return stdout;
+            return await output(tollgate, ...args, '--config', this.config);
         } catch (error) {
             throw new Error(`tollgate ${args.join(' ')} failed:\n${error.stdout ?? ''}${error.stderr ?? error}`);
         }

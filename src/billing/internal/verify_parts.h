@@ -12,6 +12,7 @@
 #include "base/time_zone.h"
 #include "billing/internal/journal_sums.h"
 #include "billing/internal/settle_writer.h"
+#include "billing/settled_journals.h"
 #include "billing/verify.h"
 
 namespace tg {
@@ -60,18 +61,38 @@ class SharedCatalogues {
     std::map<std::uint32_t, Result<std::shared_ptr<const Catalogue>>> loaded_;
 };
 
+/// The directory of each journal that can be read, by its id in the store.
+using JournalDirectories = std::map<std::int64_t, std::string>;
+
+/// Where the books stand.
+struct BooksPosition {
+    std::vector<SettledJournal> journals;
+    std::int64_t next_sequence = 1;
+    friend bool operator==(const BooksPosition&, const BooksPosition&) = default;
+};
+Result<BooksPosition> books_position(SqlConnection& store);
+
+/// The chunks that tile events and journals up to `position`, by sequence. What a journal has
+/// settled behind its last chunk, records without an event, is a chunk without events at the end.
+/// When those of the store do not tile them, that is a problem: one chunk of everything takes their
+/// place when there is only one journal, else there is none.
+Result<std::vector<Chunk>> read_chunks(SqlConnection& store, const BooksPosition& position,
+                                       Problems* problems);
+
 /// Result of comparing events.
 struct EventsChecked {
     JournalSums sums;
     std::uint64_t records = 0, events = 0;
-    bool is_complete = true;  ///< the journal could be read to the end of every chunk
+    bool is_complete = true;  ///< every chunk's events are in the sums
     /// A connection that was opened for it and is free; null when there was one thread only.
     std::unique_ptr<SqlConnection> second;
 };
 
 /// Compares the events of chunks with rows of usage_events, on as many threads as there are cores
-/// when a store URL is given. Errors: of the store and of catalogue_of.
+/// when a store URL is given. Events of a journal without a directory are rebuilt from their rows.
+/// Errors: of the store and of catalogue_of.
 Result<EventsChecked> check_events(SqlConnection& store, const VerifyOptions& options,
+                                   const JournalDirectories& directories,
                                    const std::vector<Chunk>& chunks, const ZoneHistory& zones,
                                    Problems* problems);
 
