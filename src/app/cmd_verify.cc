@@ -21,7 +21,9 @@ void print_report_json(const VerifyReport& report, const LedgerVerifyReport& led
             .field("ok", report.ok() && ledger.ok())
             .field("journal_records", report.journal_records);
         w.field("events", report.events).field("unsettled_events", report.unsettled_events);
-        w.field("bills", report.bills).field("lines", report.lines);
+        w.field("bills", report.bills)
+            .field("lines", report.lines)
+            .field("final_bills", report.final_bills);
         w.key("problems").begin_array();
         for (const std::string& problem : report.problems) w.value(problem);
         w.end_array().key("unreachable_journals").begin_array();
@@ -53,6 +55,10 @@ void print_report_text(const VerifyReport& report) {
     std::printf("%llu bills with %llu lines recomputed from the %s: equal to the last digit\n",
                 count(report.bills), count(report.lines),
                 report.unreachable.empty() ? "journal" : "events");
+    if (report.final_bills > 0) {
+        std::printf("%llu final bills: as they were booked and proven\n",
+                    count(report.final_bills));
+    }
 }
 
 Result<VerifyOptions> options_for(const Config& config, std::vector<std::string> more) {

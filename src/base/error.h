@@ -32,7 +32,8 @@ enum class ErrorCode : std::uint8_t {
     budget_exhausted,
     policy_refused,  ///< the project's data policy (retention, residency, pool) forbids it
     // The other side.
-    upstream_limited,  ///< every account that may serve it is at its limit
+    upstream_limited,      ///< every account that may serve it is at its limit
+    upstream_unavailable,  ///< every account that may serve it has failed lately and is not asked
     upstream_unreachable,
     upstream_timeout,
     upstream_broken,

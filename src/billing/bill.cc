@@ -78,9 +78,9 @@ Result<std::int64_t> rounded(int128 value, int128 factor, int128 divisor) {
                                              " is larger than any real one; run: tollgate verify");
 }
 
-/// Fills what depends on price and quantity: the one place where an amount is rounded.
-Status price_line(BillLine* line, const BillTerms& terms) {
-    line->exact = line->quantity * line->price;
+/// The one place where an amount is rounded.
+template <typename Line>
+Status round_line(Line* line, const BillTerms& terms) {
     constexpr int128 kRateScale = 100'000'000;
     const int128 rate = terms.usd_cny_e8, exact = line->exact.value;
     if (line->currency == Currency::usd) {
@@ -108,7 +108,8 @@ Result<BillLine> to_line(const SqlRow& row, const BillTerms& terms) {
            stored_enum<Currency>(row.integer(7), kCurrencyCount, "usage_daily_lines.currency"));
     line.price = {row.integer(8)};
     line.quantity = row.integer(9);
-    TG_CHECK_OK(price_line(&line, terms));
+    line.exact = line.quantity * line.price;
+    TG_CHECK_OK(round_line(&line, terms));
     return line;
 }
 
@@ -134,7 +135,8 @@ Status read_lines(SqlConnection& store, const CustomerRow& customer, std::int32_
     return bad;
 }
 
-void add_up(const BillLine& line, BillTotal* total) {
+template <typename Line>
+void add_up(const Line& line, BillTotal* total) {
     total->usd_cents += line.usd_cents;
     total->cny_fen += line.cny_fen;
     (line.currency == Currency::usd ? total->exact_usd : total->exact_cny) += line.exact;
@@ -165,18 +167,25 @@ void add_tax(Bill* bill) {
     bill->total.total_fen = bill->total.cny_fen + bill->total.vat_fen;
 }
 
-/// A project's part of the customer's bill: its lines, and its share as the total.
+}  // namespace
+
 void keep_project(const std::string& code, Bill* bill) {
     std::erase_if(bill->lines, [&](const BillLine& line) { return line.project != code; });
+    std::erase_if(bill->late, [&](const LateUsage& line) { return line.project != code; });
     std::erase_if(bill->projects,
                   [&](const BillTotal& project) { return project.project != code; });
     bill->total = bill->projects.empty() ? BillTotal{} : bill->projects.front();
 }
 
-}  // namespace
+std::string bill_id(std::string_view customer, YearMonth month) {
+    std::string digits = to_string(month);
+    std::erase(digits, '-');
+    return "BILL-" + std::string(customer) + "-" + digits;
+}
 
 Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, YearMonth month,
-                        const BillTerms& terms, std::optional<std::string> project) {
+                        const BillTerms& terms, std::optional<std::string> project,
+                        std::vector<LateUsage> late) {
     TG_CHECK_OK(check_terms(terms));
     TG_TRY(const CustomerRow customer, find_customer(store, customer_code));
     if (project) TG_CHECK_OK(check_project(store, customer, *project));
@@ -190,9 +199,7 @@ Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, Ye
     bill.terms = terms;
     bill.period_start = zone.start_of_month(month);
     bill.period_end = zone.end_of_month(month);
-    std::string digits = to_string(month);
-    std::erase(digits, '-');
-    bill.id = "BILL-" + customer.code + "-" + digits;
+    bill.id = bill_id(customer.code, month);
     const YearMonth next =
         month.month == 12 ? YearMonth{month.year + 1, 1} : YearMonth{month.year, month.month + 1};
     const std::int32_t first_day = day_number(from_civil({month.year, month.month, 1}));
@@ -203,8 +210,11 @@ Result<Bill> draft_bill(SqlConnection& store, std::string_view customer_code, Ye
         return std::tie(a.project, a.model, a.provider, a.tier, a.meter, a.currency, a.price) <
                std::tie(b.project, b.model, b.provider, b.tier, b.meter, b.currency, b.price);
     });
+    bill.late = std::move(late);
+    for (LateUsage& line : bill.late) TG_CHECK_OK(round_line(&line, terms));
     std::map<std::string, BillTotal> projects;
     for (const BillLine& line : bill.lines) add_up(line, &projects[line.project]);
+    for (const LateUsage& line : bill.late) add_up(line, &projects[line.project]);
     TG_CHECK_OK(store.query(
         "SELECT p.code, u.project_id, SUM(u.requests), SUM(u.unpriced), SUM(u.estimated), "
         "SUM(u.unconfirmed), SUM(u.fallback) FROM usage_daily u LEFT JOIN projects p ON p.id = "

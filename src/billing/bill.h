@@ -18,6 +18,7 @@ namespace tg {
 struct BillTerms {
     std::int64_t usd_cny_e8 = 720'000'000;
     std::int64_t vat_ppm = 60'000;
+    friend bool operator==(const BillTerms&, const BillTerms&) = default;
 };
 
 /// Everything of one price in one project: quantity x price is exactly `exact`.
@@ -32,6 +33,16 @@ struct BillLine {
     Femto exact;
     std::int64_t usd_cents = 0;  ///< exact, rounded half-up once, here
     std::int64_t cny_fen = 0;    ///< exact x rate, rounded half-up once, here
+};
+
+/// Usage of an earlier month that came after the bill of that month was final: a line of its own on
+/// the next bill.
+struct LateUsage {
+    std::string project;
+    YearMonth month;
+    Currency currency = Currency::usd;
+    Femto exact;
+    std::int64_t usd_cents = 0, cny_fen = 0;  ///< as BillLine's
 };
 
 struct BillTotal {
@@ -51,11 +62,13 @@ struct Bill {
     UtcMicros period_start, period_end;
     BillTerms terms;
     std::vector<BillLine> lines;
+    std::vector<LateUsage> late;
     std::vector<BillTotal> projects;
     BillTotal total;
     std::int64_t unpriced_events = 0, estimated_events = 0, unconfirmed_events = 0;
     std::int64_t fallback_events = 0;  ///< priced by the rule for models the book does not know
     std::vector<std::uint32_t> price_versions;
+    UtcMicros finalised_at, due_at;  ///< 0: not final
 };
 inline constexpr std::string_view kRoundingRule =
     "each line is quantity x price, exact to 10^-15 USD, rounded once half-up to the cent (fen); "
@@ -63,15 +76,22 @@ inline constexpr std::string_view kRoundingRule =
     "half-up once, on the customer's total, and shared among projects by largest remainder, so "
     "that they add up";
 
-/// Draft of a month from the roll-ups. `project` (a code) keeps only that project's lines; its
-/// totals are the same as in the customer's bill. Errors: not_found (customer, project),
-/// invalid_config (terms).
+/// Draft of a month from the roll-ups, and of `late` (without its rounded amounts). `project` (a
+/// code) keeps only that project's lines; its totals are the same as in the customer's bill.
+/// Errors: not_found (customer, project), invalid_config (terms).
 Result<Bill> draft_bill(SqlConnection& store, std::string_view customer, YearMonth month,
-                        const BillTerms& terms, std::optional<std::string> project = std::nullopt);
+                        const BillTerms& terms, std::optional<std::string> project = std::nullopt,
+                        std::vector<LateUsage> late = {});
+/// "BILL-acme-202611".
+std::string bill_id(std::string_view customer, YearMonth month);
+/// A project's part of the customer's bill: its lines, and its share as the total.
+void keep_project(const std::string& code, Bill* bill);
 
 /// For people in a terminal.
 std::string bill_as_table(const Bill& bill);
 std::string bill_as_json(const Bill& bill);
+/// The bill that bill_as_json() wrote. Errors: corrupt_data naming the member.
+Result<Bill> parse_bill_json(std::string_view json);
 /// The lines, for spreadsheets. Of a cell that would be run as a formula, or that begins with an
 /// apostrophe, an apostrophe in front is not part of the text.
 std::string bill_as_csv(const Bill& bill);

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "base/csv.h"
-#include "base/json_writer.h"
 #include "billing/bill.h"
 
 namespace tg {
@@ -24,6 +23,10 @@ std::string grouped(std::int64_t number) {
         if (at > 0 && out[at - 1] != '-') out.insert(at, ",");
     }
     return out;
+}
+
+std::string late_text(const LateUsage& line) {
+    return "late usage of " + to_string(line.month);
 }
 
 /// Columns as wide as their widest cell; numbers to the right.
@@ -63,17 +66,6 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
-void write_total(JsonWriter& w, const BillTotal& total) {
-    w.begin_object();
-    if (!total.project.empty()) w.field("project", total.project);
-    w.field("requests", total.requests).field("usd_exact", format_amount(total.exact_usd));
-    w.field("usd", format_scaled(total.usd_cents, 2, 2))
-        .field("cny", format_scaled(total.cny_fen, 2, 2));
-    w.field("vat_cny", format_scaled(total.vat_fen, 2, 2))
-        .field("total_cny", format_scaled(total.total_fen, 2, 2))
-        .end_object();
-}
-
 }  // namespace
 
 std::string bill_as_table(const Bill& bill) {
@@ -91,6 +83,12 @@ std::string bill_as_table(const Bill& bill) {
         last = line.project;
         lines.row({line.project, line.model, item_text(line), grouped(line.quantity),
                    price_text(line.price, line.currency), format_cents(line.usd_cents),
+                   format_cents(line.cny_fen)});
+    }
+    for (const LateUsage& line : bill.late) {
+        if (!last.empty() && last != "late") lines.rule();
+        last = "late";
+        lines.row({line.project, "", late_text(line), "", "", format_cents(line.usd_cents),
                    format_cents(line.cny_fen)});
     }
     lines.rule();
@@ -120,49 +118,6 @@ std::string bill_as_table(const Bill& bill) {
     return out;
 }
 
-std::string bill_as_json(const Bill& bill) {
-    std::string out;
-    JsonWriter w(out);
-    w.begin_object()
-        .field("id", bill.id)
-        .field("status", bill.status)
-        .field("customer", bill.customer);
-    w.field("customer_name", bill.customer_name)
-        .field("month", to_string(bill.month))
-        .field("time_zone", bill.time_zone);
-    w.field("period_start", format_rfc3339(bill.period_start))
-        .field("period_end", format_rfc3339(bill.period_end));
-    w.field("usd_cny_rate", format_scaled(bill.terms.usd_cny_e8, 8, 2))
-        .field("vat_percent", format_scaled(bill.terms.vat_ppm, 4, 0));
-    w.field("rounding", kRoundingRule).key("lines").begin_array();
-    for (const BillLine& line : bill.lines) {
-        w.begin_object()
-            .field("project", line.project)
-            .field("department", line.department)
-            .field("environment", line.environment);
-        w.field("model", line.model)
-            .field("provider", line.provider)
-            .field("meter", name(line.meter))
-            .field("tier", name(line.tier));
-        w.field("quantity", line.quantity)
-            .field("price_per_million", format_scaled(line.price.nano, 9, 2));
-        w.field("currency", code(line.currency)).field("exact", format_amount(line.exact));
-        w.field("usd", format_scaled(line.usd_cents, 2, 2))
-            .field("cny", format_scaled(line.cny_fen, 2, 2))
-            .end_object();
-    }
-    w.end_array().key("projects").begin_array();
-    for (const BillTotal& project : bill.projects) write_total(w, project);
-    w.end_array().key("total");
-    write_total(w, bill.total);
-    w.field("unpriced_events", bill.unpriced_events)
-        .field("estimated_events", bill.estimated_events);
-    w.field("unconfirmed_events", bill.unconfirmed_events).key("price_versions").begin_array();
-    for (const std::uint32_t version : bill.price_versions) w.value(version);
-    w.end_array().end_object();
-    return out;
-}
-
 std::string bill_as_csv(const Bill& bill) {
     std::string out =
         "bill,customer,month,project,department,environment,model,provider,meter,tier,quantity,"
@@ -173,6 +128,16 @@ std::string bill_as_csv(const Bill& bill) {
               line.environment, line.model, line.provider, std::string(name(line.meter)),
               std::string(name(line.tier)), std::to_string(line.quantity),
               format_scaled(line.price.nano, 9, 2), std::string(code(line.currency)),
+              format_amount(line.exact), format_scaled(line.usd_cents, 2, 2)}) {
+            out.append(csv_cell(cell)).append(",");
+        }
+        out.append(format_scaled(line.cny_fen, 2, 2)).append("\r\n");
+    }
+    for (const LateUsage& line : bill.late) {
+        const std::string empty;
+        for (const std::string& cell :
+             {bill.id, bill.customer, to_string(bill.month), line.project, empty, empty, empty,
+              empty, late_text(line), empty, empty, empty, std::string(code(line.currency)),
               format_amount(line.exact), format_scaled(line.usd_cents, 2, 2)}) {
             out.append(csv_cell(cell)).append(",");
         }

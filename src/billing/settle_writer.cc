@@ -34,17 +34,22 @@ Status as_status(Result<std::int64_t> result) {
 
 }  // namespace
 
+Result<std::int64_t> lock_books(SqlConnection& store) {
+    std::int64_t next_sequence = 1;
+    // SQLite's write transactions follow each other anyway.
+    const std::string_view lock = store.dialect() == Dialect::postgres ? " FOR UPDATE" : "";
+    TG_CHECK_OK(store.query(
+        "SELECT next_sequence FROM settle_position WHERE id = 1" + std::string(lock), {},
+        [&next_sequence](const SqlRow& row) {
+            next_sequence = row.integer(0);
+            return true;
+        }));
+    return next_sequence;
+}
+
 Result<SettlePosition> read_position(SqlConnection& store, const std::string& journal_name) {
     SettlePosition out;
-    // SQLite's write transactions follow each other anyway.
-    TG_CHECK_OK(
-        store.query(store.dialect() == Dialect::postgres
-                        ? "SELECT next_sequence FROM settle_position WHERE id = 1 FOR UPDATE"
-                        : "SELECT next_sequence FROM settle_position WHERE id = 1",
-                    {}, [&out](const SqlRow& row) {
-                        out.next_sequence = row.integer(0);
-                        return true;
-                    }));
+    TG_TRY(out.next_sequence, lock_books(store));
     TG_CHECK_OK(store.query("SELECT id, lsn FROM settle_journals WHERE name = ?", {journal_name},
                             [&out](const SqlRow& row) {
                                 out.journal = row.integer(0);

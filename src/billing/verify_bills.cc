@@ -8,6 +8,28 @@
 namespace tg {
 namespace {
 
+/// amount / unit to the nearest whole, halves up. Nothing here is negative.
+std::int64_t nearest(int128 amount, int128 unit) {
+    return static_cast<std::int64_t>((2 * amount + unit) / (2 * unit));
+}
+
+}  // namespace
+
+std::pair<std::int64_t, std::int64_t> cents_and_fen(Femto exact, Currency currency,
+                                                    const BillTerms& terms) {
+    const int128 cent = 10 * int128{1'000'000'000'000};
+    const int128 rate = terms.usd_cny_e8, one = 100'000'000;
+    if (currency == Currency::usd)
+        return {nearest(exact.value, cent), nearest(exact.value * rate, cent * one)};
+    return {nearest(exact.value * one, cent * rate), nearest(exact.value, cent)};
+}
+
+std::int64_t tax_of(std::int64_t net_fen, std::int64_t vat_ppm) {
+    return nearest(int128{net_fen} * vat_ppm, 1'000'000);
+}
+
+namespace {
+
 struct ProjectText {
     std::string code, department, environment;
 };
@@ -91,26 +113,12 @@ std::map<CustomerMonth, SlowBill> collect(const JournalSums& sums, const Names& 
     return out;
 }
 
-/// amount / unit to the nearest whole, halves up. Nothing here is negative.
-std::int64_t nearest(int128 amount, int128 unit) {
-    return static_cast<std::int64_t>((2 * amount + unit) / (2 * unit));
-}
-
-std::pair<std::int64_t, std::int64_t> cents_and_fen(Femto exact, Currency currency,
-                                                    const BillTerms& terms) {
-    const int128 cent = 10 * int128{1'000'000'000'000};
-    const int128 rate = terms.usd_cny_e8, one = 100'000'000;
-    if (currency == Currency::usd)
-        return {nearest(exact.value, cent), nearest(exact.value * rate, cent * one)};
-    return {nearest(exact.value * one, cent * rate), nearest(exact.value, cent)};
-}
-
 /// VAT of the whole, then fen by fen to the project that is furthest below its exact share; of
 /// equals, the first by code.
 void tax(SlowBill& bill, const BillTerms& terms) {
     std::int64_t fen = 0;
     for (const auto& [code, project] : bill.projects) fen += project.cny_fen;
-    bill.vat_fen = nearest(int128{fen} * terms.vat_ppm, 1'000'000);
+    bill.vat_fen = tax_of(fen, terms.vat_ppm);
     std::int64_t given = 0;
     for (auto& [code, project] : bill.projects) {
         project.vat_fen =

@@ -239,8 +239,8 @@ TEST(RoutingTest, when_all_fail_a_call_is_refused_without_being_sent) {
     OneUpstream it([](GatewayOptions* o) { o->routing.breaker.consecutive_failures = 1; });
     EXPECT_EQ(it.call(chat(), json_reply("{}", 503)).status, 503);
     const RawAnswer answer = it.gate.ask(chat());
-    EXPECT_EQ(answer.status, 502);
-    EXPECT_TRUE(answer.has("x-tollgate-error: upstream_unreachable"));
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_TRUE(answer.has("x-tollgate-error: upstream_unavailable"));
     EXPECT_NE(answer.body.find("works at present; try again in"), std::string::npos);
     EXPECT_NE(answer.head.find("\r\nretry-after: "), std::string::npos);
     EXPECT_EQ(it.gate.records(4)[3], "abandoned");

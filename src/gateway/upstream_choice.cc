@@ -204,7 +204,7 @@ Error Gateway::refusal(Call* call, UpstreamSearch* search) {
     }
     if (has_failing) {
         shared_->metrics->refused_failing->add();
-        return {ErrorCode::upstream_unreachable, who + " works at present" + when};
+        return {ErrorCode::upstream_unavailable, who + " works at present" + when};
     }
     if (has_large) {
         shared_->metrics->refused_limit->add();

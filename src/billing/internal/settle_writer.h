@@ -20,6 +20,9 @@ struct SettlePosition {
     Lsn lsn;
     std::int64_t next_sequence = 1;
 };
+/// Keeps settlers away until the caller's transaction ends. Before the ledger's head is locked.
+/// Returns the number of the next event.
+Result<std::int64_t> lock_books(SqlConnection& store);
 Result<SettlePosition> read_position(SqlConnection& store, const std::string& journal_name);
 /// Takes the books for the caller's transaction: until it ends, other settlers wait. Returns where
 /// things stand; next_sequence is another one than expected when others have settled meanwhile.

@@ -107,6 +107,16 @@ Status check_end_users(SqlConnection& store, JournalSums* sums, Problems* proble
 Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSums& sums,
                    VerifyReport* report, Problems* problems);
 
+/// Compares every final bill with itself, line by line, with its parts, its entry in the ledger and
+/// its leaf in the proof log. Errors: of the store.
+Status check_register(SqlConnection& store, VerifyReport* report, Problems* problems);
+
+/// What a line's exact amount is in whole cents and fen, by arithmetic of verify's own.
+std::pair<std::int64_t, std::int64_t> cents_and_fen(Femto exact, Currency currency,
+                                                    const BillTerms& terms);
+/// Tax of a net amount.
+std::int64_t tax_of(std::int64_t net_fen, std::int64_t vat_ppm);
+
 /// Compares what the ledger has as unbilled usage with the charges of all events, by customer,
 /// currency, project and month, to 10^-15. Errors: of the store.
 Status check_accruals(SqlConnection& store, const JournalSums& sums, Problems* problems);

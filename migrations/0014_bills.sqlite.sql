@@ -1,0 +1,55 @@
+-- Bills of a customer and month. Times are UTC microseconds, amounts fen of RMB.
+
+-- While status is 0 (draft) or 1 (reviewed) the figures are those of the last look at the usage; from 2 (finalised) on the
+-- document is the bill, word for word, and only sent_at still changes. month is year x 12 + month - 1.
+CREATE TABLE bills (
+    id TEXT PRIMARY KEY,
+    customer_id INTEGER NOT NULL,
+    month INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    net_fen INTEGER NOT NULL,
+    tax_fen INTEGER NOT NULL,
+    total_fen INTEGER NOT NULL,
+    usd_cny_e8 INTEGER NOT NULL,
+    vat_ppm INTEGER NOT NULL,
+    drafted_at INTEGER NOT NULL,
+    reviewed_at INTEGER NOT NULL,
+    reviewed_by TEXT NOT NULL,
+    finalised_at INTEGER NOT NULL,
+    finalised_by TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (customer_id, month)
+) STRICT;
+
+-- Parts of a final bill by project; they add up to it.
+CREATE TABLE bill_shares (
+    bill_id TEXT NOT NULL,
+    project_code TEXT NOT NULL,
+    net_fen INTEGER NOT NULL,
+    tax_fen INTEGER NOT NULL,
+    total_fen INTEGER NOT NULL,
+    PRIMARY KEY (bill_id, project_code)
+) STRICT;
+
+CREATE TRIGGER bills_are_never_changed BEFORE UPDATE ON bills
+WHEN OLD.status >= 2 AND (NEW.id, NEW.customer_id, NEW.month, NEW.net_fen, NEW.tax_fen, NEW.total_fen, NEW.usd_cny_e8,
+    NEW.vat_ppm, NEW.finalised_at, NEW.due_at, NEW.document) <> (OLD.id, OLD.customer_id, OLD.month, OLD.net_fen, OLD.tax_fen,
+    OLD.total_fen, OLD.usd_cny_e8, OLD.vat_ppm, OLD.finalised_at, OLD.due_at, OLD.document) OR NEW.status < OLD.status AND
+    OLD.status >= 2
+BEGIN
+    SELECT RAISE(ABORT, 'a final bill never changes; correct it by a credit or debit note');
+END;
+CREATE TRIGGER bills_are_never_deleted BEFORE DELETE ON bills WHEN OLD.status >= 2
+BEGIN
+    SELECT RAISE(ABORT, 'a final bill never changes; correct it by a credit or debit note');
+END;
+CREATE TRIGGER bill_shares_are_never_changed BEFORE UPDATE ON bill_shares
+BEGIN
+    SELECT RAISE(ABORT, 'a final bill never changes; correct it by a credit or debit note');
+END;
+CREATE TRIGGER bill_shares_are_never_deleted BEFORE DELETE ON bill_shares
+BEGIN
+    SELECT RAISE(ABORT, 'a final bill never changes; correct it by a credit or debit note');
+END;

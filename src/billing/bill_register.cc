@@ -1,0 +1,245 @@
+#include "billing/bill_register.h"
+
+#include <array>
+#include <map>
+
+#include "billing/internal/bill_rows.h"
+#include "billing/internal/stored_enum.h"
+
+namespace tg {
+
+using namespace bill_internal;
+
+namespace {
+
+constexpr std::array<std::string_view, kBillStatusCount> kStatusNames = {
+    "draft", "reviewed", "finalised", "sent", "paid", "overdue"};
+
+constexpr std::string_view kColumns =
+    "SELECT b.id, b.customer_id, c.code, b.month, b.status, b.net_fen, b.tax_fen, b.total_fen, "
+    "b.usd_cny_e8, b.vat_ppm, b.drafted_at, b.reviewed_at, b.reviewed_by, b.finalised_at, "
+    "b.finalised_by, b.due_at, b.sent_at, b.document FROM bills b LEFT JOIN customers c ON c.id = "
+    "b.customer_id";
+
+YearMonth month_of_number(std::int64_t number) {
+    return {static_cast<int>(number / 12), static_cast<int>(number % 12) + 1};
+}
+
+Result<BillRow> to_row(const SqlRow& row) {
+    BillRow out;
+    BillHead& head = out.head;
+    head.id = row.text(0);
+    head.customer = CustomerId(static_cast<std::uint32_t>(row.integer(1)));
+    head.customer_code = row.is_null(2) ? std::string() : std::string(row.text(2));
+    head.month = month_of_number(row.integer(3));
+    TG_TRY(head.status, stored_enum<BillStatus>(row.integer(4), kBillStatusCount, "bills.status"));
+    head.net_fen = row.integer(5);
+    head.tax_fen = row.integer(6);
+    head.total_fen = row.integer(7);
+    head.terms = {row.integer(8), row.integer(9)};
+    head.drafted_at = {row.integer(10)};
+    head.reviewed_at = {row.integer(11)};
+    head.reviewed_by = row.text(12);
+    head.finalised_at = {row.integer(13)};
+    head.finalised_by = row.text(14);
+    head.due_at = {row.integer(15)};
+    head.sent_at = {row.integer(16)};
+    out.document = row.text(17);
+    return out;
+}
+
+Status read_rows(SqlConnection& store, const std::string& rest, const std::vector<SqlValue>& values,
+                 const std::function<Status(BillRow)>& each) {
+    // Who is told may ask the store: all rows are read first.
+    std::vector<BillRow> rows;
+    Status bad;
+    TG_CHECK_OK(
+        store.query(std::string(kColumns) + rest, std::span(values), [&](const SqlRow& row) {
+            Result<BillRow> read = to_row(row);
+            if (!read.ok()) {
+                bad = fail(std::move(read).error());
+                return false;
+            }
+            rows.push_back(std::move(*read));
+            return true;
+        }));
+    TG_CHECK_OK(bad);
+    for (BillRow& row : rows) TG_CHECK_OK(each(std::move(row)));
+    return {};
+}
+
+/// Adds what the ledger and the clock say of a final bill.
+Status complete(SqlConnection& store, UtcMicros now, BillHead* head) {
+    if (!head->is_final()) return {};
+    Femto open;
+    for (const AccountCode account :
+         {AccountCode::billed_receivable, AccountCode::overdue_receivable}) {
+        TG_TRY(const Femto balance,
+               read_balance(store, {account, Currency::cny, head->customer, ProjectId{}, head->id}));
+        open += balance;
+    }
+    head->open_fen = static_cast<std::int64_t>(open.value / kFemtoPerCent);
+    if (head->open_fen == 0)
+        head->status = BillStatus::paid;
+    else if (now >= head->due_at)
+        head->status = BillStatus::overdue;
+    return {};
+}
+
+}  // namespace
+
+std::string_view name(BillStatus status) {
+    return kStatusNames[static_cast<std::size_t>(status)];
+}
+
+Result<BillStatus> parse_bill_status(std::string_view text) {
+    for (int i = 0; i < kBillStatusCount; ++i)
+        if (text == kStatusNames[static_cast<std::size_t>(i)]) return static_cast<BillStatus>(i);
+    return fail(ErrorCode::invalid_request,
+                "'" + std::string(text) +
+                    "' is no status of a bill; those are draft, reviewed, finalised, sent, paid and "
+                    "overdue");
+}
+
+namespace bill_internal {
+
+std::int64_t month_number(YearMonth month) {
+    return std::int64_t{month.year} * 12 + month.month - 1;
+}
+
+Status read_bill_rows(SqlConnection& store, const BillFilter& filter,
+                      const std::function<Status(BillRow)>& each) {
+    std::string rest;
+    std::vector<SqlValue> values;
+    const auto add = [&](std::string_view condition, std::int64_t value) {
+        rest.append(rest.empty() ? " WHERE " : " AND ").append(condition);
+        values.emplace_back(value);
+    };
+    if (filter.customer) add("b.customer_id = ?", filter.customer->get());
+    if (filter.month) add("b.month = ?", month_number(*filter.month));
+    return read_rows(store, rest + " ORDER BY b.month DESC, b.id", values, each);
+}
+
+Result<BillRow> read_bill_row(SqlConnection& store, std::string_view id) {
+    std::optional<BillRow> out;
+    TG_CHECK_OK(read_rows(store, " WHERE b.id = ?", {std::string(id)}, [&out](BillRow row) {
+        out = std::move(row);
+        return Status{};
+    }));
+    if (out) return std::move(*out);
+    return fail(ErrorCode::not_found, "there is no bill '" + std::string(id) +
+                                          "'; see: tollgate bill list, or make the month's drafts "
+                                          "with: tollgate bill run");
+}
+
+Result<std::optional<BillRow>> find_bill_row(SqlConnection& store, CustomerId customer,
+                                             YearMonth month) {
+    std::optional<BillRow> out;
+    TG_CHECK_OK(read_bill_rows(store, {.customer = customer, .month = month}, [&out](BillRow row) {
+        out = std::move(row);
+        return Status{};
+    }));
+    return out;
+}
+
+Result<CustomerName> customer_by_code(SqlConnection& store, std::string_view code) {
+    CustomerName out{CustomerId{}, std::string(code)};
+    TG_CHECK_OK(store.query("SELECT id FROM customers WHERE code = ?", {out.code},
+                            [&out](const SqlRow& row) {
+                                out.id = CustomerId(static_cast<std::uint32_t>(row.integer(0)));
+                                return false;
+                            }));
+    if (out.id) return out;
+    return fail(ErrorCode::not_found,
+                "customer '" + out.code + "' does not exist; see: tollgate customer list");
+}
+
+Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, YearMonth month) {
+    std::map<std::int64_t, std::string> codes;
+    TG_CHECK_OK(store.query("SELECT id, code FROM projects WHERE customer_id = ?",
+                            {std::int64_t{customer.get()}}, [&codes](const SqlRow& row) {
+                                codes[row.integer(0)] = row.text(1);
+                                return true;
+                            }));
+    std::map<YearMonth, bool> is_billed;
+    TG_CHECK_OK(read_bill_rows(store, {.customer = customer}, [&is_billed](const BillRow& row) {
+        is_billed[row.head.month] = row.head.is_final();
+        return Status{};
+    }));
+    TG_TRY(const std::vector<AccountBalance> balances,
+           read_balances(store,
+                         {.customer = customer, .account = AccountCode::unbilled_receivable}));
+    UnbilledUsage out;
+    for (const AccountBalance& balance : balances) {
+        if (balance.amount.value == 0) continue;
+        const AccountKey& account = balance.account;
+        TG_TRY(const YearMonth of, parse_year_month(account.subject));
+        const std::int64_t project = account.project.get();
+        const auto code = codes.find(project);
+        UnbilledUsage::Part part{
+            .project = account.project,
+            .project_code = code == codes.end() ? "(project " + std::to_string(project) + ")"
+                                                : code->second,
+            .month = of,
+            .currency = account.currency,
+            .exact = balance.amount};
+        if (of == month)
+            out.own.push_back(std::move(part));
+        else if (of < month && is_billed[of])
+            out.late.push_back(std::move(part));
+    }
+    return out;
+}
+
+std::vector<LateUsage> late_lines(const UnbilledUsage& usage) {
+    std::map<std::tuple<std::string, YearMonth, Currency>, Femto> sums;
+    for (const UnbilledUsage::Part& part : usage.late)
+        sums[{part.project_code, part.month, part.currency}] += part.exact;
+    std::vector<LateUsage> out;
+    for (const auto& [key, exact] : sums) {
+        const auto& [project, month, currency] = key;
+        out.push_back({.project = project, .month = month, .currency = currency, .exact = exact});
+    }
+    return out;
+}
+
+}  // namespace bill_internal
+
+Result<std::vector<BillHead>> list_bills(SqlConnection& store, const BillFilter& filter,
+                                         UtcMicros now) {
+    std::vector<BillHead> out;
+    TG_CHECK_OK(read_bill_rows(store, filter, [&](BillRow row) -> Status {
+        TG_CHECK_OK(complete(store, now, &row.head));
+        if (!filter.status || row.head.status == *filter.status)
+            out.push_back(std::move(row.head));
+        return {};
+    }));
+    return out;
+}
+
+Result<BillHead> find_bill(SqlConnection& store, std::string_view id, UtcMicros now) {
+    TG_TRY(BillRow row, read_bill_row(store, id));
+    TG_CHECK_OK(complete(store, now, &row.head));
+    return std::move(row.head);
+}
+
+Result<Bill> current_bill(SqlConnection& store, std::string_view customer_code, YearMonth month,
+                          const BillTerms& terms, std::optional<std::string> project) {
+    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
+    TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
+    if (!row || !row->head.is_final()) {
+        TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, month));
+        TG_TRY(Bill bill, draft_bill(store, customer_code, month, row ? row->head.terms : terms,
+                                     std::move(project), late_lines(usage)));
+        if (row) bill.status = name(row->head.status);
+        return bill;
+    }
+    TG_TRY(Bill bill, parse_bill_json(row->document));
+    bill.status = name(row->head.status);
+    if (!project) return bill;
+    keep_project(*project, &bill);
+    if (!bill.projects.empty()) return bill;
+    return fail(ErrorCode::not_found, "project '" + *project + "' is not on bill " + bill.id);
+}
+
+}  // namespace tg

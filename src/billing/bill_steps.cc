@@ -1,0 +1,349 @@
+// What people do with a month's bill: draft, review, finalise, send.
+#include <algorithm>
+#include <map>
+
+#include "base/json_writer.h"
+#include "base/time_zone.h"
+#include "billing/bill_register.h"
+#include "billing/internal/bill_rows.h"
+#include "billing/internal/settle_writer.h"
+#include "identity/audit_log.h"
+#include "ledger/flows.h"
+#include "ledger/ledger.h"
+#include "ledger/proof_log.h"
+
+namespace tg {
+
+using namespace bill_internal;
+
+namespace {
+
+constexpr std::int64_t kDayMicros = 86'400'000'000;
+
+std::string head_json(const BillHead& head) {
+    std::string out;
+    JsonWriter w(out);
+    w.begin_object().field("status", name(head.status));
+    w.field("net_cny", format_scaled(head.net_fen, 2, 2))
+        .field("vat_cny", format_scaled(head.tax_fen, 2, 2));
+    w.field("total_cny", format_scaled(head.total_fen, 2, 2)).end_object();
+    return out;
+}
+
+Status record(SqlConnection& store, std::string_view action, const Change& change,
+              const std::optional<BillHead>& before, const BillHead& after) {
+    AuditEntry entry{.at = change.at,
+                     .actor = change.actor,
+                     .action = std::string(action),
+                     .subject_kind = "bill",
+                     .subject_id = after.id,
+                     .before = before ? head_json(*before) : std::string(),
+                     .after = head_json(after)};
+    return append_audit(store, entry);
+}
+
+Status as_status(Result<std::int64_t> result) {
+    if (!result.ok()) return fail(std::move(result).error());
+    return {};
+}
+
+/// Steps of a bill that is not final; the rest of the row stays as it is.
+Status write_open(SqlConnection& store, const BillHead& head) {
+    return as_status(store.execute(
+        "INSERT INTO bills (id, customer_id, month, status, net_fen, tax_fen, total_fen, "
+        "usd_cny_e8, vat_ppm, drafted_at, reviewed_at, reviewed_by, finalised_at, finalised_by, "
+        "due_at, sent_at, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0, 0, '') "
+        "ON CONFLICT (id) DO UPDATE SET status = excluded.status, net_fen = excluded.net_fen, "
+        "tax_fen = excluded.tax_fen, total_fen = excluded.total_fen, usd_cny_e8 = "
+        "excluded.usd_cny_e8, vat_ppm = excluded.vat_ppm, drafted_at = excluded.drafted_at, "
+        "reviewed_at = excluded.reviewed_at, reviewed_by = excluded.reviewed_by",
+        {head.id, std::int64_t{head.customer.get()}, month_number(head.month),
+         static_cast<std::int64_t>(head.status), head.net_fen, head.tax_fen, head.total_fen,
+         head.terms.usd_cny_e8, head.terms.vat_ppm, head.drafted_at.micros,
+         head.reviewed_at.micros, head.reviewed_by}));
+}
+
+/// Takes the figures of `bill` over; false when they are what they were.
+bool update_figures(const Bill& bill, BillHead* head) {
+    const bool is_same = head->net_fen == bill.total.cny_fen &&
+                         head->tax_fen == bill.total.vat_fen &&
+                         head->total_fen == bill.total.total_fen && head->terms == bill.terms;
+    head->net_fen = bill.total.cny_fen;
+    head->tax_fen = bill.total.vat_fen;
+    head->total_fen = bill.total.total_fen;
+    head->terms = bill.terms;
+    return !is_same;
+}
+
+void make_draft(const Change& change, BillHead* head) {
+    head->status = BillStatus::draft;
+    head->drafted_at = change.at;
+    head->reviewed_at = {};
+    head->reviewed_by.clear();
+}
+
+Status check_prices(const Bill& bill) {
+    if (bill.unpriced_events == 0) return {};
+    return fail(ErrorCode::conflict,
+                std::to_string(bill.unpriced_events) + " calls on bill " + bill.id +
+                    " have no price; see them with: tollgate usage, and add prices before the bill "
+                    "goes on");
+}
+
+Error final_error(const BillHead& head) {
+    return {ErrorCode::conflict, "bill " + head.id + " is final since " +
+                                     format_rfc3339(head.finalised_at) + " and never changes"};
+}
+
+/// The bill as it would be now, and the usage behind it.
+struct Composed {
+    Bill bill;
+    UnbilledUsage usage;
+};
+Result<Composed> compose(SqlConnection& store, const CustomerName& customer, YearMonth month,
+                         const BillTerms& terms) {
+    Composed out;
+    TG_TRY(out.usage, unbilled_usage(store, customer.id, month));
+    TG_TRY(out.bill, draft_bill(store, customer.code, month, terms, std::nullopt,
+                                late_lines(out.usage)));
+    return out;
+}
+
+using ProjectCharges = std::map<std::pair<std::string, Currency>, Femto>;
+
+/// Usage of the month itself has to be in the ledger exactly as on the lines.
+Status check_against_ledger(const Composed& composed) {
+    ProjectCharges lines, ledger;
+    for (const BillLine& line : composed.bill.lines)
+        if (line.exact.value != 0) lines[{line.project, line.currency}] += line.exact;
+    for (const UnbilledUsage::Part& part : composed.usage.own)
+        ledger[{part.project_code, part.currency}] += part.exact;
+    if (lines == ledger) return {};
+    for (const auto& [key, exact] : lines) {
+        const auto found = ledger.find(key);
+        const Femto booked = found == ledger.end() ? Femto{} : found->second;
+        if (booked == exact) continue;
+        return fail(ErrorCode::corrupt_data,
+                    "bill " + composed.bill.id + ": project " + key.first + " used " +
+                        format_amount(exact) + " " + std::string(code(key.second)) +
+                        ", but the ledger has " + format_amount(booked) +
+                        " as not billed; run: tollgate verify");
+    }
+    return fail(ErrorCode::corrupt_data, "bill " + composed.bill.id +
+                                             ": the ledger has usage that is on no line; run: "
+                                             "tollgate verify");
+}
+
+Result<Entry> entry_of(const Composed& composed, const BillHead& head, UtcMicros now) {
+    const Bill& bill = composed.bill;
+    BillFinalised out{.bill_id = bill.id,
+                      .customer = head.customer,
+                      .currency = Currency::cny,
+                      .occurred_at = now,
+                      .usd_cny_e8 = bill.terms.usd_cny_e8,
+                      .usage = {},
+                      .usage_lines = static_cast<std::int64_t>(bill.lines.size() + bill.late.size()),
+                      .usage_cents = bill.total.cny_fen,
+                      .items = {},
+                      .vat_ppm = bill.terms.vat_ppm,
+                      .tax_cents = bill.total.vat_fen};
+    for (const auto* parts : {&composed.usage.own, &composed.usage.late}) {
+        for (const UnbilledUsage::Part& part : *parts)
+            out.usage.push_back({part.project, to_string(part.month), part.currency, part.exact});
+    }
+    return bill_finalised(out);
+}
+
+Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
+                   const std::string& document) {
+    for (const BillTotal& project : bill.projects) {
+        TG_CHECK_OK(as_status(store.execute(
+            "INSERT INTO bill_shares (bill_id, project_code, net_fen, tax_fen, total_fen) VALUES "
+            "(?, ?, ?, ?, ?)",
+            {head.id, project.project, project.cny_fen, project.vat_fen, project.total_fen})));
+    }
+    return as_status(store.execute(
+        "UPDATE bills SET status = ?, finalised_at = ?, finalised_by = ?, due_at = ?, document = ? "
+        "WHERE id = ?",
+        {static_cast<std::int64_t>(head.status), head.finalised_at.micros, head.finalised_by,
+         head.due_at.micros, document, head.id}));
+}
+
+Status book_final(SqlConnection& store, const Composed& composed, const BillHead& head,
+                  const std::string& document, UtcMicros now) {
+    if (!composed.usage.own.empty() || !composed.usage.late.empty()) {
+        TG_TRY(const Entry entry, entry_of(composed, head, now));
+        LedgerWriter ledger(&store);
+        TG_TRY(const Booking booking, ledger.append(entry, now));
+        if (!booking.is_new)
+            return fail(ErrorCode::corrupt_data, "bill " + head.id +
+                                                     " is in the ledger, but not final; run: "
+                                                     "tollgate verify");
+    }
+    TG_TRY(const std::int64_t leaf, append_proof(store, kProofBill, head.id, document, now));
+    (void)leaf;
+    return {};
+}
+
+}  // namespace
+
+Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer_code,
+                                     YearMonth month, const BillTerms& terms,
+                                     const Change& change) {
+    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
+    TG_TRY(Transaction transaction, Transaction::begin(store));
+    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
+    if (row && row->head.is_final()) return find_bill(store, row->head.id, change.at);
+    TG_TRY(const Composed composed, compose(store, customer, month, terms));
+    const Bill& bill = composed.bill;
+    if (change.at < bill.period_end) {
+        return fail(ErrorCode::conflict,
+                    to_string(month) + " is not over for customer '" + customer.code +
+                        "': it ends at " + format_rfc3339(bill.period_end) + " (" +
+                        bill.time_zone + ")");
+    }
+    if (bill.total.requests == 0 && bill.late.empty()) {
+        return fail(ErrorCode::conflict, "customer '" + customer.code + "' has no usage in " +
+                                             to_string(month) + ": there is nothing to bill");
+    }
+    BillHead head = row ? row->head : BillHead{};
+    head.id = bill.id;
+    head.customer = customer.id;
+    head.customer_code = customer.code;
+    head.month = month;
+    if (!update_figures(bill, &head) && row) return head;
+    make_draft(change, &head);
+    TG_CHECK_OK(write_open(store, head));
+    TG_CHECK_OK(record(store, row ? "update" : "create", change,
+                       row ? std::optional(row->head) : std::nullopt, head));
+    TG_CHECK_OK(transaction.commit());
+    return head;
+}
+
+Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change) {
+    TG_TRY(Transaction transaction, Transaction::begin(store));
+    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const BillRow row, read_bill_row(store, id));
+    BillHead head = row.head;
+    if (head.is_final()) return fail(final_error(head));
+    TG_TRY(const Composed composed,
+           compose(store, {head.customer, head.customer_code}, head.month, head.terms));
+    TG_CHECK_OK(check_prices(composed.bill));
+    const bool has_changed = update_figures(composed.bill, &head);
+    if (head.status == BillStatus::reviewed && !has_changed) return head;
+    head.status = BillStatus::reviewed;
+    head.reviewed_at = change.at;
+    head.reviewed_by = change.actor;
+    TG_CHECK_OK(write_open(store, head));
+    TG_CHECK_OK(record(store, "review", change, row.head, head));
+    TG_CHECK_OK(transaction.commit());
+    return head;
+}
+
+Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
+                               int due_days) {
+    TG_TRY(Transaction transaction, Transaction::begin(store));
+    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const BillRow row, read_bill_row(store, id));
+    BillHead head = row.head;
+    if (head.is_final()) return find_bill(store, id, change.at);
+    if (head.status != BillStatus::reviewed) {
+        return fail(ErrorCode::conflict, "bill " + head.id +
+                                             " was not reviewed; look at it with: tollgate bill "
+                                             "show, then: tollgate bill review");
+    }
+    TG_TRY(Composed composed,
+           compose(store, {head.customer, head.customer_code}, head.month, head.terms));
+    TG_CHECK_OK(check_prices(composed.bill));
+    if (update_figures(composed.bill, &head)) {
+        make_draft(change, &head);
+        TG_CHECK_OK(write_open(store, head));
+        TG_CHECK_OK(record(store, "update", change, row.head, head));
+        TG_CHECK_OK(transaction.commit());
+        return fail(ErrorCode::conflict,
+                    "bill " + head.id + " was reviewed with a total of " +
+                        format_cents(row.head.total_fen) + " CNY, and is " +
+                        format_cents(head.total_fen) +
+                        " CNY now that more usage has come: it is a draft again; review it anew");
+    }
+    TG_CHECK_OK(check_against_ledger(composed));
+    Bill& bill = composed.bill;
+    head.status = BillStatus::finalised;
+    head.finalised_at = change.at;
+    head.finalised_by = change.actor;
+    head.due_at = std::max(UtcMicros{bill.period_end.micros + due_days * kDayMicros}, change.at);
+    head.open_fen = head.total_fen;
+    bill.status = name(head.status);
+    bill.finalised_at = head.finalised_at;
+    bill.due_at = head.due_at;
+    const std::string document = bill_as_json(bill);
+    TG_CHECK_OK(write_final(store, head, bill, document));
+    TG_CHECK_OK(book_final(store, composed, head, document, change.at));
+    TG_CHECK_OK(record(store, "finalise", change, row.head, head));
+    TG_CHECK_OK(transaction.commit());
+    return find_bill(store, id, change.at);
+}
+
+Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const Change& change) {
+    TG_TRY(Transaction transaction, Transaction::begin(store));
+    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const BillRow row, read_bill_row(store, id));
+    if (!row.head.is_final()) {
+        return fail(ErrorCode::conflict, "bill " + row.head.id + " is a " +
+                                             std::string(name(row.head.status)) +
+                                             " one; only a final bill can be sent");
+    }
+    if (row.head.sent_at.micros != 0) return find_bill(store, id, change.at);
+    BillHead head = row.head;
+    head.status = BillStatus::sent;
+    TG_CHECK_OK(as_status(
+        store.execute("UPDATE bills SET status = ?, sent_at = ? WHERE id = ?",
+                      {static_cast<std::int64_t>(head.status), change.at.micros, head.id})));
+    TG_CHECK_OK(record(store, "send", change, row.head, head));
+    TG_CHECK_OK(transaction.commit());
+    return find_bill(store, id, change.at);
+}
+
+Result<BillRunReport> run_bills(
+    SqlConnection& store, const BillRunOptions& options,
+    const std::function<void(std::int64_t done, std::int64_t all)>& progress) {
+    std::vector<CustomerName> customers;
+    TG_CHECK_OK(
+        store.query("SELECT id, code FROM customers ORDER BY id", {}, [&](const SqlRow& row) {
+            customers.push_back({CustomerId(static_cast<std::uint32_t>(row.integer(0))),
+                                 std::string(row.text(1))});
+            return true;
+        }));
+    const auto all = static_cast<std::int64_t>(customers.size());
+    BillRunReport report;
+    for (std::int64_t done = 0; done < all; ++done) {
+        if (progress) progress(done, all);
+        const CustomerName& customer = customers[static_cast<std::size_t>(done)];
+        TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, options.month));
+        TG_TRY(const std::optional<BillRow> before,
+               find_bill_row(store, customer.id, options.month));
+        if (!before && usage.own.empty() && usage.late.empty()) continue;
+        ++report.customers;
+        if (before && before->head.is_final()) {
+            ++report.final_before;
+            continue;
+        }
+        const Result<BillHead> head = draft_into_register(store, customer.code, options.month,
+                                                          options.terms, options.change);
+        if (!head.ok()) {
+            if (head.error().code == ErrorCode::store_unavailable) return fail(head.error());
+            report.problems.push_back({customer.code, head.error().detail});
+            continue;
+        }
+        ++(head->drafted_at == options.change.at ? report.drafted : report.unchanged);
+        TG_TRY(const Bill bill,
+               current_bill(store, customer.code, options.month, options.terms));
+        if (const Status prices = check_prices(bill); !prices.ok())
+            report.problems.push_back({customer.code, prices.error().detail});
+    }
+    if (progress) progress(all, all);
+    return report;
+}
+
+}  // namespace tg

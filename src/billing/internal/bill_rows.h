@@ -1,0 +1,49 @@
+#pragma once
+// The register's tables, and what a month's bill is made of besides its own usage.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "billing/bill_register.h"
+#include "ledger/balances.h"
+
+namespace tg::bill_internal {
+
+/// A row of `bills`: the head without what follows from ledger and clock, and the document.
+struct BillRow {
+    BillHead head;
+    std::string document;  ///< "" until it is final
+};
+/// Errors: not_found naming the id.
+Result<BillRow> read_bill_row(SqlConnection& store, std::string_view id);
+Result<std::optional<BillRow>> find_bill_row(SqlConnection& store, CustomerId customer,
+                                             YearMonth month);
+/// Rows in order of month, newest first, then of id.
+Status read_bill_rows(SqlConnection& store, const BillFilter& filter,
+                      const std::function<Status(BillRow)>& each);
+std::int64_t month_number(YearMonth month);
+
+/// Usage of a customer that the ledger has as not billed: of `month`, and what is late on its bill.
+struct UnbilledUsage {
+    struct Part {
+        ProjectId project;
+        std::string project_code;
+        YearMonth month;
+        Currency currency = Currency::usd;
+        Femto exact;
+    };
+    std::vector<Part> own, late;
+};
+Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, YearMonth month);
+/// The parts as lines of a bill, one for each project, month and currency.
+std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
+
+struct CustomerName {
+    CustomerId id;
+    std::string code;
+};
+/// Errors: not_found.
+Result<CustomerName> customer_by_code(SqlConnection& store, std::string_view code);
+
+}  // namespace tg::bill_internal
