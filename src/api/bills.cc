@@ -1,8 +1,70 @@
 #include "api/internal/route.h"
-#include "billing/bill.h"
+#include "billing/bill_register.h"
 
 namespace tg::api {
 namespace {
+
+std::optional<UtcMicros> set_time(UtcMicros time) {
+    return time.micros == 0 ? std::nullopt : std::optional(time);
+}
+
+void write_head(JsonWriter& json, const BillHead& head) {
+    json.begin_object().field("id", head.id).field("customer", head.customer_code);
+    json.field("month", to_string(head.month)).field("status", name(head.status));
+    json.field("net_cny", format_scaled(head.net_fen, 2, 2))
+        .field("vat_cny", format_scaled(head.tax_fen, 2, 2))
+        .field("total_cny", format_scaled(head.total_fen, 2, 2))
+        .field("open_cny", format_scaled(head.open_fen, 2, 2));
+    json.field("usd_cny_rate", format_scaled(head.terms.usd_cny_e8, 8, 2))
+        .field("vat_percent", format_scaled(head.terms.vat_ppm, 4, 0));
+    write_time(json, "drafted_at", set_time(head.drafted_at));
+    write_time(json, "reviewed_at", set_time(head.reviewed_at));
+    json.field("reviewed_by", head.reviewed_by);
+    write_time(json, "finalised_at", set_time(head.finalised_at));
+    json.field("finalised_by", head.finalised_by);
+    write_time(json, "due_at", set_time(head.due_at));
+    write_time(json, "sent_at", set_time(head.sent_at));
+    json.end_object();
+}
+
+Result<ApiReply> head_reply(const Result<BillHead>& head) {
+    if (!head.ok()) return fail(head.error());
+    std::string body;
+    JsonWriter json(body);
+    write_head(json, *head);
+    return json_reply(200, std::move(body));
+}
+
+Result<ApiReply> list(Call& call) {
+    BillFilter filter;
+    if (const auto wanted = call.query.text("customer")) {
+        TG_TRY(const Customer customer, call.customer(*wanted));
+        filter.customer = customer.id;
+    }
+    if (const auto month = call.query.text("month")) {
+        TG_TRY(filter.month, parse_year_month(*month));
+    }
+    if (const auto status = call.query.text("status")) {
+        TG_TRY(filter.status, parse_bill_status(*status));
+    }
+    if (!filter.customer && !filter.month) {
+        return fail(ErrorCode::invalid_request,
+                    "the list of all bills is long: give 'customer' or 'month' (2026-11), or both");
+    }
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const std::vector<BillHead> bills, list_bills(*connection, filter, call.now));
+    std::string body;
+    JsonWriter json(body);
+    json.begin_object().key("data").begin_array();
+    for (const BillHead& head : bills) write_head(json, head);
+    json.end_array().end_object();
+    return json_reply(200, std::move(body));
+}
+
+Result<ApiReply> find(Call& call) {
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    return head_reply(find_bill(*connection, call.path[0], call.now));
+}
 
 Result<ApiReply> get(Call& call) {
     const std::string format = call.query.text("format").value_or("json");
@@ -13,8 +75,8 @@ Result<ApiReply> get(Call& call) {
     TG_TRY(const YearMonth month, parse_year_month(call.path[1]));
     TG_TRY(const Customer customer, call.customer(call.path[0]));
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
-    TG_TRY(const Bill bill, draft_bill(*connection, customer.code, month, call.options->terms,
-                                       call.query.text("project")));
+    TG_TRY(const Bill bill, current_bill(*connection, customer.code, month, call.options->terms,
+                                         call.query.text("project")));
     if (format == "csv")
         return ApiReply{.content_type = "text/csv; charset=utf-8", .body = bill_as_csv(bill)};
     if (format == "table")
@@ -22,11 +84,66 @@ Result<ApiReply> get(Call& call) {
     return json_reply(200, bill_as_json(bill));
 }
 
+/// A step of the bill in the path; nothing stands in the body.
+Result<ApiReply> step(Call& call,
+                      Result<BillHead> (*take)(SqlConnection&, std::string_view, const Change&)) {
+    TG_TRY(Body body, call.body());
+    TG_CHECK_OK(body.finish());
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    return head_reply(take(*connection, call.path[0], call.change()));
+}
+
+Result<ApiReply> review(Call& call) {
+    return step(call, review_bill);
+}
+
+Result<ApiReply> finalise(Call& call) {
+    return step(call, [](SqlConnection& store, std::string_view id, const Change& change) {
+        return finalise_bill(store, id, change);
+    });
+}
+
+Result<ApiReply> send(Call& call) {
+    return step(call, mark_bill_sent);
+}
+
+Result<ApiReply> run(Call& call) {
+    TG_TRY(Body body, call.body());
+    const std::string text = body.required_text("month");
+    TG_CHECK_OK(body.finish());
+    TG_TRY(const YearMonth month, parse_year_month(text));
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const BillRunReport report,
+           run_bills(*connection,
+                     {.month = month, .terms = call.options->terms, .change = call.change()}));
+    std::string reply;
+    JsonWriter json(reply);
+    json.begin_object().field("month", to_string(month)).field("customers", report.customers);
+    json.field("drafted", report.drafted)
+        .field("unchanged", report.unchanged)
+        .field("final_before", report.final_before);
+    json.key("problems").begin_array();
+    for (const BillRunReport::Problem& problem : report.problems) {
+        json.begin_object()
+            .field("customer", problem.customer)
+            .field("reason", problem.reason)
+            .end_object();
+    }
+    json.end_array().end_object();
+    return json_reply(200, std::move(reply));
+}
+
 }  // namespace
 
 std::span<const Route> bill_routes() {
     static const std::vector<Route> kRoutes = {
+        {"GET", "/bills", AdminScope::read, list, {"customer", "month", "status"}},
+        {"GET", "/bills/{bill}", AdminScope::read, find},
         {"GET", "/bills/{customer}/{month}", AdminScope::read, get, {"project", "format"}},
+        {"POST", "/bills/{bill}/review", AdminScope::write, review},
+        {"POST", "/bills/{bill}/finalise", AdminScope::write, finalise},
+        {"POST", "/bills/{bill}/send", AdminScope::write, send},
+        {"POST", "/billing-runs", AdminScope::write, run},
     };
     return kRoutes;
 }

@@ -137,5 +137,39 @@ TEST_P(UsageApiTest, a_bill_comes_as_json_csv_and_table) {
               "invalid_request");
 }
 
+TEST_P(UsageApiTest, a_month_is_closed_step_by_step) {
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    EXPECT_EQ(a.error("POST", "/bills/BILL-acme-202606/review", "", "there is no bill"),
+              "not_found");
+    const auto early = a.ok(200, "POST", "/billing-runs", R"({"month":"2026-06"})");
+    EXPECT_EQ(at(early, "drafted").integer, 0);
+    EXPECT_NE(text_at(at(early, "problems").items.at(0), "reason").find("is not over"),
+              std::string::npos);
+    a.t.clock.set(parse_rfc3339("2026-07-01T00:00:00Z").value());
+    const auto run = a.ok(200, "POST", "/billing-runs", R"({"month":"2026-06"})");
+    EXPECT_EQ(at(run, "drafted").integer, 1);
+    EXPECT_TRUE(at(run, "problems").items.empty());
+    EXPECT_EQ(a.error("POST", "/bills/BILL-acme-202606/finalise", "", "was not reviewed"),
+              "conflict");
+    EXPECT_EQ(a.error("POST", "/bills/BILL-acme-202606/send", "", "only a final bill"), "conflict");
+    EXPECT_EQ(text_at(a.ok(200, "POST", "/bills/BILL-acme-202606/review"), "status"), "reviewed");
+    const auto final = a.ok(200, "POST", "/bills/BILL-acme-202606/finalise");
+    EXPECT_EQ(text_at(final, "open_cny"), text_at(final, "total_cny"));
+    EXPECT_FALSE(text_at(final, "due_at").empty());
+    (void)a.ok(200, "POST", "/bills/BILL-acme-202606/send");
+    const auto bill = a.ok(200, "GET", "/bills/acme/2026-06");
+    EXPECT_FALSE(text_at(bill, "finalised_at").empty());
+    EXPECT_EQ(text_at(at(bill, "total"), "total_cny"), text_at(final, "total_cny"));
+
+    EXPECT_EQ(at(a.ok(200, "GET", "/bills?month=2026-06"), "data").items.size(), 1U);
+    EXPECT_EQ(at(a.ok(200, "GET", "/bills?customer=acme&status=draft"), "data").items.size(), 0U);
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/bills/BILL-acme-202606"), "customer"), "acme");
+    EXPECT_EQ(a.error("GET", "/bills", "", "'customer' or 'month'"), "invalid_request");
+    EXPECT_EQ(a.error("GET", "/bills?month=2026-06&status=done", "", "done"), "invalid_request");
+    EXPECT_EQ(a.error("POST", "/billing-runs", "{}", "month"), "invalid_request");
+    EXPECT_EQ(at(a.ok(200, "GET", "/audit?subject_kind=bill"), "data").items.size(), 4U);
+}
+
 }  // namespace
 }  // namespace tg

@@ -2,43 +2,11 @@
 #include <cstdio>
 
 #include "app/commands.h"
-#include "app/output.h"
 #include "app/prices.h"
-#include "billing/bill.h"
 #include "billing/settler.h"
 
 namespace tg {
 namespace {
-
-struct BillArgs {
-    std::string customer, month, project, format = "table";
-};
-
-void add_bill(CLI::App& app, CommandContext* context) {
-    auto args = std::make_shared<BillArgs>();
-    CLI::App* command =
-        app.add_subcommand("bill", "the bill of a customer and month, from settled usage");
-    command->add_option("--customer", args->customer, "code of the customer")->required();
-    command->add_option("--month", args->month, "month, e.g. 2026-11")->required();
-    command->add_option("--project", args->project, "only this project's part");
-    command->add_option("--format", args->format, "table, json or csv")
-        ->check(CLI::IsMember({"table", "json", "csv"}));
-    command->callback([=] {
-        context->run([=](const Config& config) -> Status {
-            TG_TRY(const auto store, context->open_store(config));
-            TG_TRY(const YearMonth month, parse_year_month(args->month));
-            const BillTerms terms{.usd_cny_e8 = config.usd_cny_e8, .vat_ppm = config.vat_ppm};
-            const std::optional<std::string> project =
-                args->project.empty() ? std::nullopt : std::optional(args->project);
-            TG_TRY(const Bill bill, draft_bill(*store, args->customer, month, terms, project));
-            if (args->format == "json")
-                print_text(bill_as_json(bill) + "\n");
-            else
-                print_text(args->format == "csv" ? bill_as_csv(bill) : bill_as_table(bill));
-            return {};
-        });
-    });
-}
 
 void add_settle(CLI::App& app, CommandContext* context) {
     CLI::App* command = app.add_subcommand(
@@ -70,7 +38,7 @@ void add_settle(CLI::App& app, CommandContext* context) {
 }  // namespace
 
 void add_billing_commands(CLI::App& app, CommandContext* context) {
-    add_bill(app, context);
+    add_bill_commands(app, context);
     add_settle(app, context);
 }
 

@@ -37,6 +37,7 @@ void add_limit_commands(CLI::App& app, CommandContext* context);
 void add_price_commands(CLI::App& app, CommandContext* context);
 void add_journal_commands(CLI::App& app, CommandContext* context);
 void add_usage_commands(CLI::App& app, CommandContext* context);
+void add_bill_commands(CLI::App& app, CommandContext* context);
 void add_billing_commands(CLI::App& app, CommandContext* context);
 void add_verify_command(CLI::App& app, CommandContext* context);
 void add_zdr_commands(CLI::App& app, CommandContext* context);

@@ -10,7 +10,8 @@ namespace {
 void write_total(JsonWriter& w, const BillTotal& total) {
     w.begin_object();
     if (!total.project.empty()) w.field("project", total.project);
-    w.field("requests", total.requests).field("usd_exact", format_amount(total.exact_usd))
+    w.field("requests", total.requests)
+        .field("usd_exact", format_amount(total.exact_usd))
         .field("cny_exact", format_amount(total.exact_cny));
     w.field("usd", format_scaled(total.usd_cents, 2, 2))
         .field("cny", format_scaled(total.cny_fen, 2, 2));
@@ -31,9 +32,7 @@ class Members {
     int128 scaled(std::string_view name, int scale) {
         return value(name, parse_scaled(text(name), scale));
     }
-    std::int64_t cents(std::string_view name) {
-        return static_cast<std::int64_t>(scaled(name, 2));
-    }
+    std::int64_t cents(std::string_view name) { return static_cast<std::int64_t>(scaled(name, 2)); }
     Femto exact(std::string_view name) { return {scaled(name, 15)}; }
     UtcMicros time(std::string_view name) { return value(name, parse_rfc3339(text(name))); }
     YearMonth month(std::string_view name) { return value(name, parse_year_month(text(name))); }
@@ -69,9 +68,9 @@ class Members {
     }
     void note(std::string_view name) {
         if (bad_->ok())
-            *bad_ = fail(ErrorCode::corrupt_data, "the document of a bill has no valid '" +
-                                                      std::string(name) +
-                                                      "'; run: tollgate verify");
+            *bad_ =
+                fail(ErrorCode::corrupt_data, "the document of a bill has no valid '" +
+                                                  std::string(name) + "'; run: tollgate verify");
     }
     std::optional<simdjson::dom::element> object_;
     Status* bad_;
@@ -172,7 +171,8 @@ std::string bill_as_json(const Bill& bill) {
         .field("estimated_events", bill.estimated_events);
     w.field("unconfirmed_events", bill.unconfirmed_events)
         .field("fallback_events", bill.fallback_events)
-        .key("price_versions").begin_array();
+        .key("price_versions")
+        .begin_array();
     for (const std::uint32_t version : bill.price_versions) w.value(version);
     w.end_array().end_object();
     return out;
@@ -182,9 +182,9 @@ Result<Bill> parse_bill_json(std::string_view json) {
     simdjson::dom::parser parser;
     simdjson::dom::element root;
     if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
-        return fail(ErrorCode::corrupt_data,
-                    std::string("the document of a bill is no JSON: ") +
-                        simdjson::error_message(error) + "; run: tollgate verify");
+        return fail(ErrorCode::corrupt_data, std::string("the document of a bill is no JSON: ") +
+                                                 simdjson::error_message(error) +
+                                                 "; run: tollgate verify");
     }
     Status bad;
     Members m(root, &bad);
@@ -205,7 +205,8 @@ Result<Bill> parse_bill_json(std::string_view json) {
     bill.terms.vat_ppm = static_cast<std::int64_t>(m.scaled("vat_percent", 4));
     for (const auto& line : m.items("lines")) bill.lines.push_back(read_line({line, &bad}));
     for (const auto& late : m.items("late_usage")) bill.late.push_back(read_late({late, &bad}));
-    for (const auto& total : m.items("projects")) bill.projects.push_back(read_total({total, &bad}));
+    for (const auto& total : m.items("projects"))
+        bill.projects.push_back(read_total({total, &bad}));
     bill.total = read_total(m.member("total"));
     bill.unpriced_events = m.integer("unpriced_events");
     bill.estimated_events = m.integer("estimated_events");

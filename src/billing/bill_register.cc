@@ -74,8 +74,8 @@ Status complete(SqlConnection& store, UtcMicros now, BillHead* head) {
     Femto open;
     for (const AccountCode account :
          {AccountCode::billed_receivable, AccountCode::overdue_receivable}) {
-        TG_TRY(const Femto balance,
-               read_balance(store, {account, Currency::cny, head->customer, ProjectId{}, head->id}));
+        TG_TRY(const Femto balance, read_balance(store, {account, Currency::cny, head->customer,
+                                                         ProjectId{}, head->id}));
         open += balance;
     }
     head->open_fen = static_cast<std::int64_t>(open.value / kFemtoPerCent);
@@ -95,10 +95,11 @@ std::string_view name(BillStatus status) {
 Result<BillStatus> parse_bill_status(std::string_view text) {
     for (int i = 0; i < kBillStatusCount; ++i)
         if (text == kStatusNames[static_cast<std::size_t>(i)]) return static_cast<BillStatus>(i);
-    return fail(ErrorCode::invalid_request,
-                "'" + std::string(text) +
-                    "' is no status of a bill; those are draft, reviewed, finalised, sent, paid and "
-                    "overdue");
+    return fail(
+        ErrorCode::invalid_request,
+        "'" + std::string(text) +
+            "' is no status of a bill; those are draft, reviewed, finalised, sent, paid and "
+            "overdue");
 }
 
 namespace bill_internal {
@@ -166,9 +167,9 @@ Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, 
         is_billed[row.head.month] = row.head.is_final();
         return Status{};
     }));
-    TG_TRY(const std::vector<AccountBalance> balances,
-           read_balances(store,
-                         {.customer = customer, .account = AccountCode::unbilled_receivable}));
+    TG_TRY(
+        const std::vector<AccountBalance> balances,
+        read_balances(store, {.customer = customer, .account = AccountCode::unbilled_receivable}));
     UnbilledUsage out;
     for (const AccountBalance& balance : balances) {
         if (balance.amount.value == 0) continue;
@@ -176,13 +177,13 @@ Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, 
         TG_TRY(const YearMonth of, parse_year_month(account.subject));
         const std::int64_t project = account.project.get();
         const auto code = codes.find(project);
-        UnbilledUsage::Part part{
-            .project = account.project,
-            .project_code = code == codes.end() ? "(project " + std::to_string(project) + ")"
-                                                : code->second,
-            .month = of,
-            .currency = account.currency,
-            .exact = balance.amount};
+        UnbilledUsage::Part part{.project = account.project,
+                                 .project_code = code == codes.end()
+                                                     ? "(project " + std::to_string(project) + ")"
+                                                     : code->second,
+                                 .month = of,
+                                 .currency = account.currency,
+                                 .exact = balance.amount};
         if (of == month)
             out.own.push_back(std::move(part));
         else if (of < month && is_billed[of])
@@ -210,8 +211,7 @@ Result<std::vector<BillHead>> list_bills(SqlConnection& store, const BillFilter&
     std::vector<BillHead> out;
     TG_CHECK_OK(read_bill_rows(store, filter, [&](BillRow row) -> Status {
         TG_CHECK_OK(complete(store, now, &row.head));
-        if (!filter.status || row.head.status == *filter.status)
-            out.push_back(std::move(row.head));
+        if (!filter.status || row.head.status == *filter.status) out.push_back(std::move(row.head));
         return {};
     }));
     return out;

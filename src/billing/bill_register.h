@@ -69,8 +69,7 @@ Result<Bill> current_bill(SqlConnection& store, std::string_view customer, YearM
 /// when the month is not over in the customer's zone, or there is nothing to bill; those of
 /// draft_bill().
 Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer,
-                                     YearMonth month, const BillTerms& terms,
-                                     const Change& change);
+                                     YearMonth month, const BillTerms& terms, const Change& change);
 /// Errors: not_found; conflict when it is final, or when calls on it have no price.
 Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change);
 
@@ -100,8 +99,8 @@ struct BillRunReport {
 };
 /// One transaction for each customer: may be stopped and begun again at any point. `progress` is
 /// told how many of all customers are done. Errors: those of the store, as a whole.
-Result<BillRunReport> run_bills(SqlConnection& store, const BillRunOptions& options,
-                                const std::function<void(std::int64_t done, std::int64_t all)>&
-                                    progress = nullptr);
+Result<BillRunReport> run_bills(
+    SqlConnection& store, const BillRunOptions& options,
+    const std::function<void(std::int64_t done, std::int64_t all)>& progress = nullptr);
 
 }  // namespace tg

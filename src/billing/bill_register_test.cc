@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "billing/test_billing.h"
+#include "billing/test_fuse.h"
 #include "billing/verify.h"
 #include "identity/audit_log.h"
 #include "ledger/balances.h"
@@ -68,8 +69,8 @@ class BillRegisterTest : public DialectTest {
         return must(finalise_bill(t.connection(), draft.id, at(when)));
     }
     static Femto unbilled(TestBooks& t) {
-        const auto balances = read_balances(t.connection(),
-                                            {.account = AccountCode::unbilled_receivable});
+        const auto balances =
+            read_balances(t.connection(), {.account = AccountCode::unbilled_receivable});
         EXPECT_TRUE(balances.ok());
         Femto out;
         for (const AccountBalance& balance : *balances) out += balance.amount;
@@ -103,15 +104,16 @@ TEST_P(BillRegisterTest, a_month_goes_from_draft_to_paid) {
     EXPECT_EQ(reviewed.status, BillStatus::reviewed);
     EXPECT_EQ(reviewed.reviewed_by, "token:4 lead");
 
-    const BillHead final = must(finalise_bill(t.connection(), draft.id, at("2026-04-06T00:00:00Z")));
+    const BillHead final =
+        must(finalise_bill(t.connection(), draft.id, at("2026-04-06T00:00:00Z")));
     EXPECT_EQ(final.status, BillStatus::finalised);
     EXPECT_EQ(final.total_fen, final.net_fen + final.tax_fen);
     EXPECT_EQ(final.open_fen, final.total_fen);
     EXPECT_EQ(format_rfc3339(final.due_at), "2026-04-07T16:00:00Z") << "7 days after the month";
     EXPECT_EQ(unbilled(t).value, 0);
-    const Result<Femto> debt =
-        read_balance(t.connection(), {AccountCode::billed_receivable, Currency::cny,
-                                      final.customer, ProjectId{}, final.id});
+    const Result<Femto> debt = read_balance(
+        t.connection(),
+        {AccountCode::billed_receivable, Currency::cny, final.customer, ProjectId{}, final.id});
     EXPECT_EQ(debt.value().value, final.total_fen * kFemtoPerCent);
     expect_sound(t);
 
@@ -141,7 +143,8 @@ TEST_P(BillRegisterTest, a_month_goes_from_draft_to_paid) {
         }
         ASSERT_TRUE(transaction.commit().ok());
     }
-    const BillHead paid = find_bill(t.connection(), draft.id, at("2026-05-08T00:00:00Z").at).value();
+    const BillHead paid =
+        find_bill(t.connection(), draft.id, at("2026-05-08T00:00:00Z").at).value();
     EXPECT_EQ(paid.status, BillStatus::paid);
     EXPECT_EQ(paid.open_fen, 0);
     expect_sound(t);
@@ -240,8 +243,8 @@ TEST_P(BillRegisterTest, what_was_reviewed_is_what_becomes_final) {
     must(review_bill(t.connection(), draft.id, change));
     EXPECT_EQ(must(finalise_bill(t.connection(), draft.id, change)).total_fen, again.total_fen);
     // A rate that is set later is that of later bills.
-    EXPECT_EQ(must(draft_into_register(t.connection(), "acme", kMarch,
-                                       {.usd_cny_e8 = 800'000'000}, change))
+    EXPECT_EQ(must(draft_into_register(t.connection(), "acme", kMarch, {.usd_cny_e8 = 800'000'000},
+                                       change))
                   .terms.usd_cny_e8,
               720'000'000);
     expect_sound(t);
@@ -259,8 +262,8 @@ TEST_P(BillRegisterTest, a_bill_with_unpriced_calls_does_not_become_final) {
     EXPECT_NE(error(review_bill(t.connection(), draft.id, change))
                   .find("1 calls on bill BILL-acme-202603 have no price"),
               std::string::npos);
-    const auto report = run_bills(t.connection(),
-                                  {.month = kMarch, .terms = BillTerms{}, .change = change});
+    const auto report =
+        run_bills(t.connection(), {.month = kMarch, .terms = BillTerms{}, .change = change});
     ASSERT_TRUE(report.ok()) << report.error().text();
     ASSERT_EQ(report->problems.size(), 1U);
     EXPECT_EQ(report->problems[0].customer, "acme");
@@ -272,8 +275,8 @@ TEST_P(BillRegisterTest, a_run_drafts_everybodys_month_and_may_be_repeated) {
     ASSERT_EQ(t.settle(), 100);
     (void)t.payer("idle", "chat");
     const auto run = [&](std::string_view when) {
-        const auto report = run_bills(
-            t.connection(), {.month = kMarch, .terms = BillTerms{}, .change = at(when)});
+        const auto report =
+            run_bills(t.connection(), {.month = kMarch, .terms = BillTerms{}, .change = at(when)});
         EXPECT_TRUE(report.ok()) << (report.ok() ? "" : report.error().text());
         return report.ok() ? *report : BillRunReport{};
     };
@@ -313,6 +316,53 @@ TEST_P(BillRegisterTest, two_that_finalise_at_once_make_one_bill) {
     expect_sound(t);
 }
 
+/// given: a store connection that breaks at one call while a bill becomes final, any call
+/// then:  nothing half done is left, and the same step done again makes one bill
+TEST_P(BillRegisterTest, a_bill_becomes_final_once_wherever_the_store_fails) {
+    TestBooks t(GetParam());
+    const Change change = at("2026-04-02T00:00:00Z");
+    std::vector<std::string> ids;
+    const auto add_customer = [&] {
+        const std::string code = "c" + std::to_string(ids.size());
+        UsageEvent event = t.event();
+        event.payer = t.payer(code, "chat");
+        t.append(event);
+        ASSERT_EQ(t.settle(), 1);
+        ids.push_back(
+            must(draft_into_register(t.connection(), code, kMarch, BillTerms{}, change)).id);
+        must(review_bill(t.connection(), ids.back(), change));
+    };
+    const auto finalise_over = [&](Fuse* fuse) {
+        FragileConnection fragile(t.store().connect(), fuse);
+        return finalise_bill(fragile, ids.back(), change);
+    };
+    Fuse whole;
+    add_customer();
+    must(finalise_over(&whole));
+    ASSERT_GT(whole.calls, 15) << "the fuse counts calls";
+    const int stride = GetParam() == Dialect::sqlite ? 1 : 2;
+    for (int call = 0; call < whole.calls; call += stride) {
+        for (const bool is_after : {false, true}) {
+            add_customer();
+            Fuse fuse{.calls_left = call, .is_after = is_after};
+            const Result<BillHead> broken = finalise_over(&fuse);
+            const BillHead now = find_bill(t.connection(), ids.back(), change.at).value();
+            const std::string what =
+                "call " + std::to_string(call) + (is_after ? " after" : " before");
+            ASSERT_TRUE(now.status == BillStatus::reviewed || now.is_final()) << what;
+            if (now.status == BillStatus::reviewed) ASSERT_FALSE(broken.ok()) << what;
+            EXPECT_EQ(must(finalise_bill(t.connection(), ids.back(), change)).status,
+                      BillStatus::finalised)
+                << what;
+        }
+    }
+    const auto bills = static_cast<std::int64_t>(ids.size());
+    EXPECT_EQ(t.store().integer("SELECT count(*) FROM proof_leaves WHERE kind = 'bill'"), bills);
+    EXPECT_EQ(t.store().integer("SELECT count(*) FROM bill_shares"), bills);
+    EXPECT_EQ(unbilled(t).value, 0);
+    expect_sound(t);
+}
+
 TEST_P(BillRegisterTest, parts_of_projects_add_up) {
     TestBooks t(GetParam());
     use(t);
@@ -336,25 +386,25 @@ TEST_P(BillRegisterTest, a_final_bill_cannot_be_changed_and_a_forged_one_is_foun
     TestBooks t(GetParam());
     use(t);
     finalise(t, kMarch, "2026-04-02T00:00:00Z");
-    for (const char* sql :
-         {"UPDATE bills SET net_fen = 1", "UPDATE bills SET status = 0", "DELETE FROM bills",
-          "UPDATE bills SET document = '{}'", "UPDATE bill_shares SET net_fen = 1",
-          "DELETE FROM bill_shares"}) {
+    for (const char* sql : {"UPDATE bills SET net_fen = 1", "UPDATE bills SET status = 0",
+                            "DELETE FROM bills", "UPDATE bills SET document = '{}'",
+                            "UPDATE bill_shares SET net_fen = 1", "DELETE FROM bill_shares"}) {
         const auto changed = t.connection().execute(sql);
         ASSERT_FALSE(changed.ok()) << sql;
         EXPECT_NE(changed.error().detail.find("a final bill never changes"), std::string::npos)
             << changed.error().detail;
     }
     EXPECT_EQ(problems(t), "");
-    ASSERT_TRUE(t.connection()
-                    .execute_script(
-                        GetParam() == Dialect::sqlite
-                            ? "DROP TRIGGER bills_are_never_changed; DROP TRIGGER "
-                              "bills_are_never_deleted; DROP TRIGGER bill_shares_are_never_changed; "
-                              "DROP TRIGGER bill_shares_are_never_deleted"
-                            : "ALTER TABLE bills DISABLE TRIGGER USER; ALTER TABLE bill_shares "
-                              "DISABLE TRIGGER USER")
-                    .ok());
+    ASSERT_TRUE(
+        t.connection()
+            .execute_script(
+                GetParam() == Dialect::sqlite
+                    ? "DROP TRIGGER bills_are_never_changed; DROP TRIGGER "
+                      "bills_are_never_deleted; DROP TRIGGER bill_shares_are_never_changed; "
+                      "DROP TRIGGER bill_shares_are_never_deleted"
+                    : "ALTER TABLE bills DISABLE TRIGGER USER; ALTER TABLE bill_shares "
+                      "DISABLE TRIGGER USER")
+            .ok());
     const auto expect_found = [&](const std::string& sql, const std::string& undo,
                                   const std::string& says) {
         ASSERT_TRUE(t.connection().execute(sql).ok()) << sql;

@@ -59,8 +59,8 @@ Status write_open(SqlConnection& store, const BillHead& head) {
         "reviewed_at = excluded.reviewed_at, reviewed_by = excluded.reviewed_by",
         {head.id, std::int64_t{head.customer.get()}, month_number(head.month),
          static_cast<std::int64_t>(head.status), head.net_fen, head.tax_fen, head.total_fen,
-         head.terms.usd_cny_e8, head.terms.vat_ppm, head.drafted_at.micros,
-         head.reviewed_at.micros, head.reviewed_by}));
+         head.terms.usd_cny_e8, head.terms.vat_ppm, head.drafted_at.micros, head.reviewed_at.micros,
+         head.reviewed_by}));
 }
 
 /// Takes the figures of `bill` over; false when they are what they were.
@@ -104,8 +104,8 @@ Result<Composed> compose(SqlConnection& store, const CustomerName& customer, Yea
                          const BillTerms& terms) {
     Composed out;
     TG_TRY(out.usage, unbilled_usage(store, customer.id, month));
-    TG_TRY(out.bill, draft_bill(store, customer.code, month, terms, std::nullopt,
-                                late_lines(out.usage)));
+    TG_TRY(out.bill,
+           draft_bill(store, customer.code, month, terms, std::nullopt, late_lines(out.usage)));
     return out;
 }
 
@@ -123,11 +123,11 @@ Status check_against_ledger(const Composed& composed) {
         const auto found = ledger.find(key);
         const Femto booked = found == ledger.end() ? Femto{} : found->second;
         if (booked == exact) continue;
-        return fail(ErrorCode::corrupt_data,
-                    "bill " + composed.bill.id + ": project " + key.first + " used " +
-                        format_amount(exact) + " " + std::string(code(key.second)) +
-                        ", but the ledger has " + format_amount(booked) +
-                        " as not billed; run: tollgate verify");
+        return fail(ErrorCode::corrupt_data, "bill " + composed.bill.id + ": project " + key.first +
+                                                 " used " + format_amount(exact) + " " +
+                                                 std::string(code(key.second)) +
+                                                 ", but the ledger has " + format_amount(booked) +
+                                                 " as not billed; run: tollgate verify");
     }
     return fail(ErrorCode::corrupt_data, "bill " + composed.bill.id +
                                              ": the ledger has usage that is on no line; run: "
@@ -136,17 +136,18 @@ Status check_against_ledger(const Composed& composed) {
 
 Result<Entry> entry_of(const Composed& composed, const BillHead& head, UtcMicros now) {
     const Bill& bill = composed.bill;
-    BillFinalised out{.bill_id = bill.id,
-                      .customer = head.customer,
-                      .currency = Currency::cny,
-                      .occurred_at = now,
-                      .usd_cny_e8 = bill.terms.usd_cny_e8,
-                      .usage = {},
-                      .usage_lines = static_cast<std::int64_t>(bill.lines.size() + bill.late.size()),
-                      .usage_cents = bill.total.cny_fen,
-                      .items = {},
-                      .vat_ppm = bill.terms.vat_ppm,
-                      .tax_cents = bill.total.vat_fen};
+    BillFinalised out{
+        .bill_id = bill.id,
+        .customer = head.customer,
+        .currency = Currency::cny,
+        .occurred_at = now,
+        .usd_cny_e8 = bill.terms.usd_cny_e8,
+        .usage = {},
+        .usage_lines = static_cast<std::int64_t>(bill.lines.size() + bill.late.size()),
+        .usage_cents = bill.total.cny_fen,
+        .items = {},
+        .vat_ppm = bill.terms.vat_ppm,
+        .tax_cents = bill.total.vat_fen};
     for (const auto* parts : {&composed.usage.own, &composed.usage.late}) {
         for (const UnbilledUsage::Part& part : *parts)
             out.usage.push_back({part.project, to_string(part.month), part.currency, part.exact});
@@ -198,10 +199,10 @@ Result<BillHead> draft_into_register(SqlConnection& store, std::string_view cust
     TG_TRY(const Composed composed, compose(store, customer, month, terms));
     const Bill& bill = composed.bill;
     if (change.at < bill.period_end) {
-        return fail(ErrorCode::conflict,
-                    to_string(month) + " is not over for customer '" + customer.code +
-                        "': it ends at " + format_rfc3339(bill.period_end) + " (" +
-                        bill.time_zone + ")");
+        return fail(ErrorCode::conflict, to_string(month) + " is not over for customer '" +
+                                             customer.code + "': it ends at " +
+                                             format_rfc3339(bill.period_end) + " (" +
+                                             bill.time_zone + ")");
     }
     if (bill.total.requests == 0 && bill.late.empty()) {
         return fail(ErrorCode::conflict, "customer '" + customer.code + "' has no usage in " +
@@ -311,8 +312,8 @@ Result<BillRunReport> run_bills(
     std::vector<CustomerName> customers;
     TG_CHECK_OK(
         store.query("SELECT id, code FROM customers ORDER BY id", {}, [&](const SqlRow& row) {
-            customers.push_back({CustomerId(static_cast<std::uint32_t>(row.integer(0))),
-                                 std::string(row.text(1))});
+            customers.push_back(
+                {CustomerId(static_cast<std::uint32_t>(row.integer(0))), std::string(row.text(1))});
             return true;
         }));
     const auto all = static_cast<std::int64_t>(customers.size());
@@ -329,16 +330,15 @@ Result<BillRunReport> run_bills(
             ++report.final_before;
             continue;
         }
-        const Result<BillHead> head = draft_into_register(store, customer.code, options.month,
-                                                          options.terms, options.change);
+        const Result<BillHead> head =
+            draft_into_register(store, customer.code, options.month, options.terms, options.change);
         if (!head.ok()) {
             if (head.error().code == ErrorCode::store_unavailable) return fail(head.error());
             report.problems.push_back({customer.code, head.error().detail});
             continue;
         }
         ++(head->drafted_at == options.change.at ? report.drafted : report.unchanged);
-        TG_TRY(const Bill bill,
-               current_bill(store, customer.code, options.month, options.terms));
+        TG_TRY(const Bill bill, current_bill(store, customer.code, options.month, options.terms));
         if (const Status prices = check_prices(bill); !prices.ok())
             report.problems.push_back({customer.code, prices.error().detail});
     }

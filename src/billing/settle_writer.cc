@@ -38,12 +38,12 @@ Result<std::int64_t> lock_books(SqlConnection& store) {
     std::int64_t next_sequence = 1;
     // SQLite's write transactions follow each other anyway.
     const std::string_view lock = store.dialect() == Dialect::postgres ? " FOR UPDATE" : "";
-    TG_CHECK_OK(store.query(
-        "SELECT next_sequence FROM settle_position WHERE id = 1" + std::string(lock), {},
-        [&next_sequence](const SqlRow& row) {
-            next_sequence = row.integer(0);
-            return true;
-        }));
+    TG_CHECK_OK(
+        store.query("SELECT next_sequence FROM settle_position WHERE id = 1" + std::string(lock),
+                    {}, [&next_sequence](const SqlRow& row) {
+                        next_sequence = row.integer(0);
+                        return true;
+                    }));
     return next_sequence;
 }
 

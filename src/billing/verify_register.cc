@@ -154,8 +154,7 @@ void FinalBillCheck::check_booked(const BookedBill& booked) {
     for (const auto& [key, exact] : usage)
         add("usage of " + std::get<0>(key) + " in " + std::get<1>(key) + " over " +
             format_amount(exact) + " is not in its ledger entry");
-    expect("in the ledger, the debt", booked.debt,
-           Femto{bill_->total.total_fen * kFemtoPerCent});
+    expect("in the ledger, the debt", booked.debt, Femto{bill_->total.total_fen * kFemtoPerCent});
     expect("in the ledger, the tax", booked.tax, Femto{bill_->total.vat_fen * kFemtoPerCent});
 }
 
@@ -163,15 +162,15 @@ using Shares = std::map<std::string, std::map<std::string, BillTotal>>;
 
 Result<Shares> read_shares(SqlConnection& store) {
     Shares out;
-    TG_CHECK_OK(store.query(
-        "SELECT bill_id, project_code, net_fen, tax_fen, total_fen FROM bill_shares", {},
-        [&out](const SqlRow& row) {
-            BillTotal& share = out[std::string(row.text(0))][std::string(row.text(1))];
-            share.cny_fen = row.integer(2);
-            share.vat_fen = row.integer(3);
-            share.total_fen = row.integer(4);
-            return true;
-        }));
+    TG_CHECK_OK(
+        store.query("SELECT bill_id, project_code, net_fen, tax_fen, total_fen FROM bill_shares",
+                    {}, [&out](const SqlRow& row) {
+                        BillTotal& share = out[std::string(row.text(0))][std::string(row.text(1))];
+                        share.cny_fen = row.integer(2);
+                        share.vat_fen = row.integer(3);
+                        share.total_fen = row.integer(4);
+                        return true;
+                    }));
     return out;
 }
 

@@ -1,0 +1,196 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/output.h"
+#include "billing/bill_register.h"
+#include "identity/directory_holder.h"
+
+namespace tg {
+namespace {
+
+struct BillArgs {
+    std::string customer, month, project, id, status, format = "table";
+};
+using Args = std::shared_ptr<BillArgs>;
+
+Change change_by_user() {
+    return {.actor = "cli:" + user_name(), .at = system_clock().now()};
+}
+
+BillTerms terms_of(const Config& config) {
+    return {.usd_cny_e8 = config.usd_cny_e8, .vat_ppm = config.vat_ppm};
+}
+
+void print_bill(const Bill& bill, const std::string& format) {
+    if (format == "json")
+        print_text(bill_as_json(bill) + "\n");
+    else
+        print_text(format == "csv" ? bill_as_csv(bill) : bill_as_table(bill));
+}
+
+std::string time_text(UtcMicros time) {
+    return time.micros == 0 ? "" : format_rfc3339(time).substr(0, 10);
+}
+
+void print_heads(const std::vector<BillHead>& bills, const std::string& format) {
+    TextTable table(
+        {"bill", "status", "net CNY", "VAT CNY", "total CNY", "open CNY", "final", "due"});
+    for (const BillHead& head : bills) {
+        table.row({head.id, std::string(name(head.status)), format_scaled(head.net_fen, 2, 2),
+                   format_scaled(head.tax_fen, 2, 2), format_scaled(head.total_fen, 2, 2),
+                   format_scaled(head.open_fen, 2, 2), time_text(head.finalised_at),
+                   time_text(head.due_at)});
+    }
+    format == "csv" ? table.print_csv() : table.print();
+}
+
+void add_format(CLI::App* command, const Args& args, std::vector<std::string> formats) {
+    command->add_option("--format", args->format)->check(CLI::IsMember(std::move(formats)));
+}
+
+void add_show(CLI::App* group, CommandContext* context, const Args& args) {
+    CLI::App* command = group->add_subcommand("show", "one bill, by its id");
+    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+    command->add_option("--project", args->project, "only this project's part");
+    add_format(command, args, {"table", "json", "csv"});
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const BillHead head, find_bill(*store, args->id, system_clock().now()));
+            TG_TRY(
+                const Bill bill,
+                current_bill(*store, head.customer_code, head.month, head.terms,
+                             args->project.empty() ? std::nullopt : std::optional(args->project)));
+            print_bill(bill, args->format);
+            return {};
+        });
+    });
+}
+
+Result<BillFilter> make_filter(SqlConnection& store, const BillArgs& args) {
+    BillFilter out;
+    if (!args.month.empty()) {
+        TG_TRY(out.month, parse_year_month(args.month));
+    }
+    if (!args.status.empty()) {
+        TG_TRY(out.status, parse_bill_status(args.status));
+    }
+    if (args.customer.empty()) return out;
+    TG_TRY(const auto directory, load_directory(store));
+    const Customer* customer = directory->customer(args.customer);
+    if (customer == nullptr)
+        return fail(ErrorCode::not_found, "customer '" + args.customer + "' does not exist");
+    out.customer = customer->id;
+    return out;
+}
+
+void add_list(CLI::App* group, CommandContext* context, const Args& args) {
+    CLI::App* command = group->add_subcommand("list", "the bills there are, newest month first");
+    command->add_option("--customer", args->customer, "code of the customer");
+    command->add_option("--month", args->month, "month, e.g. 2026-11");
+    command->add_option("--status", args->status,
+                        "draft, reviewed, finalised, sent, paid or overdue");
+    add_format(command, args, {"table", "csv"});
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const BillFilter filter, make_filter(*store, *args));
+            TG_TRY(const std::vector<BillHead> bills,
+                   list_bills(*store, filter, system_clock().now()));
+            print_heads(bills, args->format);
+            return {};
+        });
+    });
+}
+
+void add_run(CLI::App* group, CommandContext* context, const Args& args) {
+    CLI::App* command = group->add_subcommand(
+        "run", "draft the bills of all customers for a month that is over; may be repeated");
+    command->add_option("--month", args->month, "month, e.g. 2026-11")->required();
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const YearMonth month, parse_year_month(args->month));
+            const auto progress = [](std::int64_t done, std::int64_t all) {
+                if (done % 100 == 0 || done == all)
+                    std::fprintf(stderr, "\r%lld of %lld customers", static_cast<long long>(done),
+                                 static_cast<long long>(all));
+            };
+            TG_TRY(
+                const BillRunReport report,
+                run_bills(*store,
+                          {.month = month, .terms = terms_of(config), .change = change_by_user()},
+                          progress));
+            std::fprintf(stderr, "\n");
+            std::printf(
+                "%lld customers with something to bill: %lld drafted, %lld as they were, %lld "
+                "final before\n",
+                static_cast<long long>(report.customers), static_cast<long long>(report.drafted),
+                static_cast<long long>(report.unchanged),
+                static_cast<long long>(report.final_before));
+            for (const BillRunReport::Problem& problem : report.problems)
+                std::printf("PROBLEM: %s: %s\n", problem.customer.c_str(), problem.reason.c_str());
+            if (!report.problems.empty()) context->exit_code = 1;
+            return {};
+        });
+    });
+}
+
+using Step = Result<BillHead> (*)(SqlConnection&, std::string_view, const Change&);
+
+void add_step(CLI::App* group, CommandContext* context, const Args& args, const std::string& verb,
+              const std::string& about, Step take) {
+    CLI::App* command = group->add_subcommand(verb, about);
+    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const BillHead head, take(*store, args->id, change_by_user()));
+            print_heads({head}, "table");
+            return {};
+        });
+    });
+}
+
+}  // namespace
+
+void add_bill_commands(CLI::App& app, CommandContext* context) {
+    const auto args = std::make_shared<BillArgs>();
+    CLI::App* group = app.add_subcommand(
+        "bill", "the bill of a customer and month, and the steps that make it final");
+    group->add_option("--customer", args->customer, "code of the customer");
+    group->add_option("--month", args->month, "month, e.g. 2026-11");
+    group->add_option("--project", args->project, "only this project's part");
+    add_format(group, args, {"table", "json", "csv"});
+    group->require_subcommand(0, 1);
+    add_run(group, context, args);
+    add_list(group, context, args);
+    add_show(group, context, args);
+    add_step(group, context, args, "review", "say that a draft's figures have been looked at",
+             review_bill);
+    add_step(group, context, args, "finalise",
+             "make a reviewed bill final: booked, in the proof log, never changed again",
+             [](SqlConnection& store, std::string_view id, const Change& change) {
+                 return finalise_bill(store, id, change);
+             });
+    add_step(group, context, args, "send", "note that a final bill was handed to the customer",
+             mark_bill_sent);
+    group->callback([=] {
+        if (!group->get_subcommands().empty()) return;
+        if (args->customer.empty() || args->month.empty())
+            throw CLI::RequiredError("--customer and --month, or a subcommand");
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const YearMonth month, parse_year_month(args->month));
+            TG_TRY(
+                const Bill bill,
+                current_bill(*store, args->customer, month, terms_of(config),
+                             args->project.empty() ? std::nullopt : std::optional(args->project)));
+            print_bill(bill, args->format);
+            return {};
+        });
+    });
+}
+
+}  // namespace tg
