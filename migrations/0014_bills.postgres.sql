@@ -11,6 +11,7 @@ CREATE TABLE bills (
     tax_fen BIGINT NOT NULL,
     total_fen BIGINT NOT NULL,
     usd_cny_e8 BIGINT NOT NULL,
+    rate_source TEXT NOT NULL,
     vat_ppm BIGINT NOT NULL,
     drafted_at BIGINT NOT NULL,
     reviewed_at BIGINT NOT NULL,
@@ -33,16 +34,25 @@ CREATE TABLE bill_shares (
     PRIMARY KEY (bill_id, project_code)
 );
 
+-- RMB for a dollar in 10^-8 on a day (since 1970-01-01). Bills rest on them: a row never changes.
+CREATE TABLE fx_rates (
+    day BIGINT PRIMARY KEY,
+    usd_cny_e8 BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    added_by TEXT NOT NULL
+);
+
 CREATE FUNCTION bills_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a final bill never changes; correct it by a credit or debit note';
 END;
 $$;
 CREATE TRIGGER bills_are_never_changed BEFORE UPDATE ON bills FOR EACH ROW
-    WHEN (OLD.status >= 2 AND ((NEW.id, NEW.customer_id, NEW.month, NEW.net_fen, NEW.tax_fen, NEW.total_fen, NEW.usd_cny_e8,
-        NEW.vat_ppm, NEW.finalised_at, NEW.due_at, NEW.document) IS DISTINCT FROM (OLD.id, OLD.customer_id, OLD.month,
-        OLD.net_fen, OLD.tax_fen, OLD.total_fen, OLD.usd_cny_e8, OLD.vat_ppm, OLD.finalised_at, OLD.due_at, OLD.document)
-        OR NEW.status < OLD.status))
+    WHEN (OLD.status >= 2 AND (NEW.status < OLD.status OR (NEW.id, NEW.customer_id, NEW.month, NEW.net_fen, NEW.tax_fen,
+        NEW.total_fen, NEW.usd_cny_e8, NEW.rate_source, NEW.vat_ppm, NEW.finalised_at, NEW.due_at, NEW.document) IS DISTINCT
+        FROM (OLD.id, OLD.customer_id, OLD.month, OLD.net_fen, OLD.tax_fen, OLD.total_fen, OLD.usd_cny_e8, OLD.rate_source,
+        OLD.vat_ppm, OLD.finalised_at, OLD.due_at, OLD.document)))
     EXECUTE FUNCTION bills_refuse();
 CREATE TRIGGER bills_are_never_deleted BEFORE DELETE ON bills FOR EACH ROW WHEN (OLD.status >= 2)
     EXECUTE FUNCTION bills_refuse();

@@ -19,7 +19,7 @@ const std::vector<Route>& all_routes() {
         for (const auto& list :
              {customer_routes(), project_routes(), key_routes(), admin_token_routes(),
               tier_routes(), limit_routes(), price_routes(), usage_routes(), event_routes(),
-              bill_routes(), audit_routes(), upstream_routes()}) {
+              bill_routes(), fx_rate_routes(), audit_routes(), upstream_routes()}) {
             out.insert(out.end(), list.begin(), list.end());
         }
         return out;

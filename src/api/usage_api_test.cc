@@ -171,5 +171,22 @@ TEST_P(UsageApiTest, a_month_is_closed_step_by_step) {
     EXPECT_EQ(at(a.ok(200, "GET", "/audit?subject_kind=bill"), "data").items.size(), 4U);
 }
 
+TEST_P(UsageApiTest, rates_are_added_and_stand_on_the_bill) {
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    const std::string rates = R"({"csv":"2026-06-30,7.25\n2026-06-29,7.2","source":"PBOC"})";
+    const auto added = a.ok(200, "POST", "/fx-rates", rates);
+    EXPECT_EQ(at(added, "added").integer, 2);
+    EXPECT_EQ(at(a.ok(200, "POST", "/fx-rates", rates), "known").integer, 2);
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/bills/acme/2026-06"), "usd_cny_source"),
+              "PBOC, 2026-06-30");
+    const auto listed = a.ok(200, "GET", "/fx-rates?limit=1");
+    EXPECT_EQ(text_at(at(listed, "data").items.at(0), "usd_cny"), "7.2500");
+    EXPECT_EQ(a.error("POST", "/fx-rates", R"({"csv":"2026-06-30,8,X"})", "never changes"),
+              "conflict");
+    EXPECT_EQ(a.error("POST", "/fx-rates", R"({"csv":"today,8,X"})", "line 1: 'today'"),
+              "invalid_request");
+}
+
 }  // namespace
 }  // namespace tg

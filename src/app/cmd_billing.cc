@@ -39,6 +39,7 @@ void add_settle(CLI::App& app, CommandContext* context) {
 
 void add_billing_commands(CLI::App& app, CommandContext* context) {
     add_bill_commands(app, context);
+    add_fx_commands(app, context);
     add_settle(app, context);
 }
 

@@ -38,6 +38,7 @@ void add_price_commands(CLI::App& app, CommandContext* context);
 void add_journal_commands(CLI::App& app, CommandContext* context);
 void add_usage_commands(CLI::App& app, CommandContext* context);
 void add_bill_commands(CLI::App& app, CommandContext* context);
+void add_fx_commands(CLI::App& app, CommandContext* context);
 void add_billing_commands(CLI::App& app, CommandContext* context);
 void add_verify_command(CLI::App& app, CommandContext* context);
 void add_zdr_commands(CLI::App& app, CommandContext* context);

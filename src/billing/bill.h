@@ -18,6 +18,7 @@ namespace tg {
 struct BillTerms {
     std::int64_t usd_cny_e8 = 720'000'000;
     std::int64_t vat_ppm = 60'000;
+    std::string rate_source{};  ///< "PBOC central parity, 2026-03-31"; empty: as configured
     friend bool operator==(const BillTerms&, const BillTerms&) = default;
 };
 

@@ -137,6 +137,7 @@ std::string bill_as_json(const Bill& bill) {
             .field("due_at", format_rfc3339(bill.due_at));
     }
     w.field("usd_cny_rate", format_scaled(bill.terms.usd_cny_e8, 8, 2))
+        .field("usd_cny_source", bill.terms.rate_source)
         .field("vat_percent", format_scaled(bill.terms.vat_ppm, 4, 0));
     w.field("rounding", kRoundingRule).key("lines").begin_array();
     for (const BillLine& line : bill.lines) {
@@ -202,6 +203,7 @@ Result<Bill> parse_bill_json(std::string_view json) {
         bill.due_at = m.time("due_at");
     }
     bill.terms.usd_cny_e8 = static_cast<std::int64_t>(m.scaled("usd_cny_rate", 8));
+    bill.terms.rate_source = m.text("usd_cny_source");
     bill.terms.vat_ppm = static_cast<std::int64_t>(m.scaled("vat_percent", 4));
     for (const auto& line : m.items("lines")) bill.lines.push_back(read_line({line, &bad}));
     for (const auto& late : m.items("late_usage")) bill.late.push_back(read_late({late, &bad}));

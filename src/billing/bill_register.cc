@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 
+#include "billing/fx_rates.h"
 #include "billing/internal/bill_rows.h"
 #include "billing/internal/stored_enum.h"
 
@@ -18,7 +19,7 @@ constexpr std::array<std::string_view, kBillStatusCount> kStatusNames = {
 constexpr std::string_view kColumns =
     "SELECT b.id, b.customer_id, c.code, b.month, b.status, b.net_fen, b.tax_fen, b.total_fen, "
     "b.usd_cny_e8, b.vat_ppm, b.drafted_at, b.reviewed_at, b.reviewed_by, b.finalised_at, "
-    "b.finalised_by, b.due_at, b.sent_at, b.document FROM bills b LEFT JOIN customers c ON c.id = "
+    "b.finalised_by, b.due_at, b.sent_at, b.document, b.rate_source FROM bills b LEFT JOIN customers c ON c.id = "
     "b.customer_id";
 
 YearMonth month_of_number(std::int64_t number) {
@@ -36,7 +37,7 @@ Result<BillRow> to_row(const SqlRow& row) {
     head.net_fen = row.integer(5);
     head.tax_fen = row.integer(6);
     head.total_fen = row.integer(7);
-    head.terms = {row.integer(8), row.integer(9)};
+    head.terms = {row.integer(8), row.integer(9), std::string(row.text(18))};
     head.drafted_at = {row.integer(10)};
     head.reviewed_at = {row.integer(11)};
     head.reviewed_by = row.text(12);
@@ -229,7 +230,8 @@ Result<Bill> current_bill(SqlConnection& store, std::string_view customer_code, 
     TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
     if (!row || !row->head.is_final()) {
         TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, month));
-        TG_TRY(Bill bill, draft_bill(store, customer_code, month, row ? row->head.terms : terms,
+        TG_TRY(const BillTerms now, with_fx_rate(store, terms, month, FxUse::preview));
+        TG_TRY(Bill bill, draft_bill(store, customer_code, month, row ? row->head.terms : now,
                                      std::move(project), late_lines(usage)));
         if (row) bill.status = name(row->head.status);
         return bill;

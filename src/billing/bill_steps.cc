@@ -5,6 +5,7 @@
 #include "base/json_writer.h"
 #include "base/time_zone.h"
 #include "billing/bill_register.h"
+#include "billing/fx_rates.h"
 #include "billing/internal/bill_rows.h"
 #include "billing/internal/settle_writer.h"
 #include "identity/audit_log.h"
@@ -52,15 +53,17 @@ Status write_open(SqlConnection& store, const BillHead& head) {
     return as_status(store.execute(
         "INSERT INTO bills (id, customer_id, month, status, net_fen, tax_fen, total_fen, "
         "usd_cny_e8, vat_ppm, drafted_at, reviewed_at, reviewed_by, finalised_at, finalised_by, "
-        "due_at, sent_at, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0, 0, '') "
+        "due_at, sent_at, document, rate_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', "
+        "0, 0, '', ?) "
         "ON CONFLICT (id) DO UPDATE SET status = excluded.status, net_fen = excluded.net_fen, "
         "tax_fen = excluded.tax_fen, total_fen = excluded.total_fen, usd_cny_e8 = "
-        "excluded.usd_cny_e8, vat_ppm = excluded.vat_ppm, drafted_at = excluded.drafted_at, "
+        "excluded.usd_cny_e8, rate_source = excluded.rate_source, vat_ppm = excluded.vat_ppm, "
+        "drafted_at = excluded.drafted_at, "
         "reviewed_at = excluded.reviewed_at, reviewed_by = excluded.reviewed_by",
         {head.id, std::int64_t{head.customer.get()}, month_number(head.month),
          static_cast<std::int64_t>(head.status), head.net_fen, head.tax_fen, head.total_fen,
          head.terms.usd_cny_e8, head.terms.vat_ppm, head.drafted_at.micros, head.reviewed_at.micros,
-         head.reviewed_by}));
+         head.reviewed_by, head.terms.rate_source}));
 }
 
 /// Takes the figures of `bill` over; false when they are what they were.
@@ -196,7 +199,8 @@ Result<BillHead> draft_into_register(SqlConnection& store, std::string_view cust
     TG_CHECK_OK(as_status(lock_books(store)));
     TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
     if (row && row->head.is_final()) return find_bill(store, row->head.id, change.at);
-    TG_TRY(const Composed composed, compose(store, customer, month, terms));
+    TG_TRY(const BillTerms dated, with_fx_rate(store, terms, month, FxUse::strict));
+    TG_TRY(const Composed composed, compose(store, customer, month, dated));
     const Bill& bill = composed.bill;
     if (change.at < bill.period_end) {
         return fail(ErrorCode::conflict, to_string(month) + " is not over for customer '" +

@@ -73,7 +73,8 @@ std::string bill_as_table(const Bill& bill) {
                       bill.time_zone + ")  " + bill.status + "\n";
     out += "period " + format_rfc3339(bill.period_start) + " to " +
            format_rfc3339(bill.period_end) + ", rate " +
-           format_scaled(bill.terms.usd_cny_e8, 8, 2) + " CNY per USD\n\n";
+           format_scaled(bill.terms.usd_cny_e8, 8, 2) + " CNY per USD" +
+           (bill.terms.rate_source.empty() ? "" : " (" + bill.terms.rate_source + ")") + "\n\n";
     Table lines({false, false, false, true, true, true, true});
     lines.row({"project", "model", "item", "quantity", "price", "USD", "CNY"});
     lines.rule();

@@ -55,6 +55,7 @@ std::span<const Route> price_routes();
 std::span<const Route> usage_routes();
 std::span<const Route> event_routes();
 std::span<const Route> bill_routes();
+std::span<const Route> fx_rate_routes();
 std::span<const Route> audit_routes();
 std::span<const Route> upstream_routes();
 
