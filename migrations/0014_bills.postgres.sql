@@ -34,6 +34,27 @@ CREATE TABLE bill_shares (
     PRIMARY KEY (bill_id, project_code)
 );
 
+-- Corrections of final bills: kind 0 credit note, 1 debit note; number counts those of one kind and bill from 1. reference is
+-- the one who asked for it, so that asking again makes no second one; '' none.
+CREATE TABLE bill_notes (
+    id TEXT PRIMARY KEY,
+    bill_id TEXT NOT NULL,
+    kind SMALLINT NOT NULL,
+    number BIGINT NOT NULL,
+    project_code TEXT NOT NULL,
+    net_fen BIGINT NOT NULL,
+    tax_fen BIGINT NOT NULL,
+    total_fen BIGINT NOT NULL,
+    refund_fen BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    issued_by TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (bill_id, kind, number)
+);
+CREATE UNIQUE INDEX bill_notes_by_reference ON bill_notes (bill_id, reference) WHERE reference <> '';
+
 -- RMB for a dollar in 10^-8 on a day (since 1970-01-01). Bills rest on them: a row never changes.
 CREATE TABLE fx_rates (
     day BIGINT PRIMARY KEY,
@@ -57,4 +78,6 @@ CREATE TRIGGER bills_are_never_changed BEFORE UPDATE ON bills FOR EACH ROW
 CREATE TRIGGER bills_are_never_deleted BEFORE DELETE ON bills FOR EACH ROW WHEN (OLD.status >= 2)
     EXECUTE FUNCTION bills_refuse();
 CREATE TRIGGER bill_shares_are_never_changed BEFORE UPDATE OR DELETE ON bill_shares FOR EACH ROW
+    EXECUTE FUNCTION bills_refuse();
+CREATE TRIGGER bill_notes_are_never_changed BEFORE UPDATE OR DELETE ON bill_notes FOR EACH ROW
     EXECUTE FUNCTION bills_refuse();

@@ -34,6 +34,27 @@ CREATE TABLE bill_shares (
     PRIMARY KEY (bill_id, project_code)
 ) STRICT;
 
+-- Corrections of final bills: kind 0 credit note, 1 debit note; number counts those of one kind and bill from 1. reference is
+-- the one who asked for it, so that asking again makes no second one; '' none.
+CREATE TABLE bill_notes (
+    id TEXT PRIMARY KEY,
+    bill_id TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    project_code TEXT NOT NULL,
+    net_fen INTEGER NOT NULL,
+    tax_fen INTEGER NOT NULL,
+    total_fen INTEGER NOT NULL,
+    refund_fen INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    issued_by TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (bill_id, kind, number)
+) STRICT;
+CREATE UNIQUE INDEX bill_notes_by_reference ON bill_notes (bill_id, reference) WHERE reference <> '';
+
 -- RMB for a dollar in 10^-8 on a day (since 1970-01-01). Bills rest on them: a row never changes.
 CREATE TABLE fx_rates (
     day INTEGER PRIMARY KEY,
@@ -62,4 +83,12 @@ END;
 CREATE TRIGGER bill_shares_are_never_deleted BEFORE DELETE ON bill_shares
 BEGIN
     SELECT RAISE(ABORT, 'a final bill never changes; correct it by a credit or debit note');
+END;
+CREATE TRIGGER bill_notes_are_never_changed BEFORE UPDATE ON bill_notes
+BEGIN
+    SELECT RAISE(ABORT, 'a note never changes; correct it by another one');
+END;
+CREATE TRIGGER bill_notes_are_never_deleted BEFORE DELETE ON bill_notes
+BEGIN
+    SELECT RAISE(ABORT, 'a note never changes; correct it by another one');
 END;

@@ -1,4 +1,5 @@
 #include "api/internal/route.h"
+#include "billing/bill_notes.h"
 #include "billing/bill_register.h"
 
 namespace tg::api {
@@ -14,7 +15,8 @@ void write_head(JsonWriter& json, const BillHead& head) {
     json.field("net_cny", format_scaled(head.net_fen, 2, 2))
         .field("vat_cny", format_scaled(head.tax_fen, 2, 2))
         .field("total_cny", format_scaled(head.total_fen, 2, 2))
-        .field("open_cny", format_scaled(head.open_fen, 2, 2));
+        .field("open_cny", format_scaled(head.open_fen, 2, 2))
+        .field("credited_cny", format_scaled(head.credited_fen, 2, 2));
     json.field("usd_cny_rate", format_scaled(head.terms.usd_cny_e8, 8, 2))
         .field("vat_percent", format_scaled(head.terms.vat_ppm, 4, 0));
     write_time(json, "drafted_at", set_time(head.drafted_at));
@@ -107,6 +109,57 @@ Result<ApiReply> send(Call& call) {
     return step(call, mark_bill_sent);
 }
 
+void write_note(JsonWriter& json, const BillNote& note) {
+    json.raw(note_as_json(note));
+}
+
+ApiReply notes_reply(const std::vector<BillNote>& notes) {
+    std::string body;
+    JsonWriter json(body);
+    json.begin_object().key("data").begin_array();
+    for (const BillNote& note : notes) write_note(json, note);
+    json.end_array().end_object();
+    return json_reply(200, std::move(body));
+}
+
+Result<ApiReply> notes(Call& call) {
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const BillHead head, find_bill(*connection, call.path[0], call.now));
+    TG_TRY(const std::vector<BillNote> found, list_notes(*connection, head.id));
+    return notes_reply(found);
+}
+
+Result<ApiReply> add_note(Call& call) {
+    TG_TRY(Body body, call.body());
+    NoteRequest request{.bill_id = call.path[0], .reason = {}};
+    const std::string kind = body.required_text("kind"), net = body.required_text("net_cny");
+    request.project = body.text("project").value_or("");
+    request.reason = body.required_text("reason");
+    TG_CHECK_OK(body.finish());
+    if (kind != name(NoteKind::credit) && kind != name(NoteKind::debit))
+        return fail(ErrorCode::invalid_request, "'kind' must be credit_note or debit_note");
+    request.kind = kind == name(NoteKind::credit) ? NoteKind::credit : NoteKind::debit;
+    const Result<int128> fen = parse_scaled(net, 2);
+    if (!fen.ok() || *fen > std::numeric_limits<std::int64_t>::max())
+        return fail(ErrorCode::invalid_request,
+                    "'net_cny' must be an amount such as \"12.50\", with at most two decimals");
+    request.net_fen = static_cast<std::int64_t>(*fen);
+    request.reference = call.request->idempotency_key;
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const BillNote note, issue_note(*connection, request, call.change()));
+    return json_reply(200, note_as_json(note));
+}
+
+Result<ApiReply> take_back(Call& call) {
+    TG_TRY(Body body, call.body());
+    const std::string reason = body.required_text("reason");
+    TG_CHECK_OK(body.finish());
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const std::vector<BillNote> issued,
+           void_bill(*connection, call.path[0], reason, call.change()));
+    return notes_reply(issued);
+}
+
 Result<ApiReply> run(Call& call) {
     TG_TRY(Body body, call.body());
     const std::string text = body.required_text("month");
@@ -139,10 +192,14 @@ std::span<const Route> bill_routes() {
     static const std::vector<Route> kRoutes = {
         {"GET", "/bills", AdminScope::read, list, {"customer", "month", "status"}},
         {"GET", "/bills/{bill}", AdminScope::read, find},
+        // Before the next one, whose pattern has room for it.
+        {"GET", "/bills/{bill}/notes", AdminScope::read, notes},
         {"GET", "/bills/{customer}/{month}", AdminScope::read, get, {"project", "format"}},
         {"POST", "/bills/{bill}/review", AdminScope::write, review},
         {"POST", "/bills/{bill}/finalise", AdminScope::write, finalise},
         {"POST", "/bills/{bill}/send", AdminScope::write, send},
+        {"POST", "/bills/{bill}/notes", AdminScope::write, add_note},
+        {"POST", "/bills/{bill}/void", AdminScope::write, take_back},
         {"POST", "/billing-runs", AdminScope::write, run},
     };
     return kRoutes;

@@ -162,6 +162,22 @@ TEST_P(UsageApiTest, a_month_is_closed_step_by_step) {
     EXPECT_FALSE(text_at(bill, "finalised_at").empty());
     EXPECT_EQ(text_at(at(bill, "total"), "total_cny"), text_at(final, "total_cny"));
 
+    const std::string path = "/bills/BILL-acme-202606/notes";
+    const auto note = a.ok(200, "POST", path,
+                           R"({"kind":"credit_note","net_cny":"0.01","project":"chat",)"
+                           R"("reason":"goodwill"})");
+    EXPECT_EQ(text_at(note, "id"), "CN-acme-202606-1");
+    EXPECT_EQ(a.error("POST", path, R"({"kind":"note","net_cny":"1","reason":"r"})", "'kind'"),
+              "invalid_request");
+    EXPECT_EQ(a.error("POST", path, R"({"kind":"debit_note","net_cny":"1.005","reason":"r"})",
+                      "'net_cny'"),
+              "invalid_request");
+    const auto taken =
+        a.ok(200, "POST", "/bills/BILL-acme-202606/void", R"({"reason":"all wrong"})");
+    EXPECT_EQ(at(taken, "data").items.size(), 2U);
+    EXPECT_EQ(at(a.ok(200, "GET", path), "data").items.size(), 3U);
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/bills/BILL-acme-202606"), "status"), "void");
+
     EXPECT_EQ(at(a.ok(200, "GET", "/bills?month=2026-06"), "data").items.size(), 1U);
     EXPECT_EQ(at(a.ok(200, "GET", "/bills?customer=acme&status=draft"), "data").items.size(), 0U);
     EXPECT_EQ(text_at(a.ok(200, "GET", "/bills/BILL-acme-202606"), "customer"), "acme");

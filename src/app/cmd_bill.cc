@@ -3,6 +3,7 @@
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "billing/bill_notes.h"
 #include "billing/bill_register.h"
 #include "identity/directory_holder.h"
 
@@ -10,7 +11,7 @@ namespace tg {
 namespace {
 
 struct BillArgs {
-    std::string customer, month, project, id, status, format = "table";
+    std::string customer, month, project, id, status, net, reason, reference, format = "table";
 };
 using Args = std::shared_ptr<BillArgs>;
 
@@ -90,7 +91,7 @@ void add_list(CLI::App* group, CommandContext* context, const Args& args) {
     command->add_option("--customer", args->customer, "code of the customer");
     command->add_option("--month", args->month, "month, e.g. 2026-11");
     command->add_option("--status", args->status,
-                        "draft, reviewed, finalised, sent, paid or overdue");
+                        "draft, reviewed, finalised, sent, paid, overdue or void");
     add_format(command, args, {"table", "csv"});
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
@@ -153,6 +154,81 @@ void add_step(CLI::App* group, CommandContext* context, const Args& args, const 
     });
 }
 
+void print_notes(const std::vector<BillNote>& notes) {
+    TextTable table(
+        {"note", "project", "net CNY", "VAT CNY", "total CNY", "refund CNY", "issued", "reason"});
+    for (const BillNote& note : notes) {
+        table.row({note.id, note.project, format_scaled(note.net_fen, 2, 2),
+                   format_scaled(note.tax_fen, 2, 2), format_scaled(note.total_fen, 2, 2),
+                   format_scaled(note.refund_fen, 2, 2), time_text(note.issued_at), note.reason});
+    }
+    table.print();
+}
+
+void add_note(CLI::App* group, CommandContext* context, const Args& args, NoteKind kind) {
+    const bool is_credit = kind == NoteKind::credit;
+    CLI::App* command =
+        group->add_subcommand(is_credit ? "credit" : "debit",
+                              is_credit ? "issue a credit note: take back a part of a final bill"
+                                        : "issue a debit note: charge more on a final bill");
+    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+    command->add_option("--net", args->net, "RMB without tax, e.g. 12.50")->required();
+    command->add_option("--project", args->project, "whose part is corrected");
+    command->add_option("--reason", args->reason, "why; it stands on the note")->required();
+    command->add_option("--reference", args->reference,
+                        "your own number for it; asking again with it makes no second note");
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            const Result<int128> fen = parse_scaled(args->net, 2);
+            if (!fen.ok() || *fen > std::numeric_limits<std::int64_t>::max()) {
+                return fail(ErrorCode::invalid_request,
+                            "--net '" + args->net +
+                                "' is no amount such as 12.50, with at most two decimals");
+            }
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const BillNote note, issue_note(*store,
+                                                   {.bill_id = args->id,
+                                                    .kind = kind,
+                                                    .project = args->project,
+                                                    .net_fen = static_cast<std::int64_t>(*fen),
+                                                    .reason = args->reason,
+                                                    .reference = args->reference},
+                                                   change_by_user()));
+            print_notes({note});
+            return {};
+        });
+    });
+}
+
+void add_void(CLI::App* group, CommandContext* context, const Args& args) {
+    CLI::App* command = group->add_subcommand(
+        "void", "take back all that is left of a final bill, by credit notes");
+    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+    command->add_option("--reason", args->reason, "why; it stands on the notes")->required();
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const std::vector<BillNote> notes,
+                   void_bill(*store, args->id, args->reason, change_by_user()));
+            print_notes(notes);
+            return {};
+        });
+    });
+}
+
+void add_notes(CLI::App* group, CommandContext* context, const Args& args) {
+    CLI::App* command = group->add_subcommand("notes", "the credit and debit notes over a bill");
+    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+    command->callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const std::vector<BillNote> notes, list_notes(*store, args->id));
+            print_notes(notes);
+            return {};
+        });
+    });
+}
+
 }  // namespace
 
 void add_bill_commands(CLI::App& app, CommandContext* context) {
@@ -176,6 +252,10 @@ void add_bill_commands(CLI::App& app, CommandContext* context) {
              });
     add_step(group, context, args, "send", "note that a final bill was handed to the customer",
              mark_bill_sent);
+    add_note(group, context, args, NoteKind::credit);
+    add_note(group, context, args, NoteKind::debit);
+    add_void(group, context, args);
+    add_notes(group, context, args);
     group->callback([=] {
         if (!group->get_subcommands().empty()) return;
         if (args->customer.empty() || args->month.empty())

@@ -31,14 +31,12 @@ void add_import(CLI::App* group, CommandContext* context, const std::shared_ptr<
             TG_TRY(const std::string text, read_text(args->file));
             const auto rates = parse_fx_csv(text, args->source);
             if (!rates.ok()) {
-                return fail(rates.error().code,
-                            "'" + args->file + "': " + rates.error().detail);
+                return fail(rates.error().code, "'" + args->file + "': " + rates.error().detail);
             }
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const std::int64_t added,
-                   add_fx_rates(
-                       *store, *rates,
-                       {.actor = "cli:" + user_name(), .at = system_clock().now()}));
+                   add_fx_rates(*store, *rates,
+                                {.actor = "cli:" + user_name(), .at = system_clock().now()}));
             std::printf("%lld rates added, %lld were there\n", static_cast<long long>(added),
                         static_cast<long long>(std::ssize(*rates) - added));
             return {};
@@ -69,8 +67,8 @@ void add_list(CLI::App* group, CommandContext* context, const std::shared_ptr<Fx
 
 void add_fx_commands(CLI::App& app, CommandContext* context) {
     const auto args = std::make_shared<FxArgs>();
-    CLI::App* group = app.add_subcommand(
-        "fx", "exchange rates: a bill locks the one of its month's last day");
+    CLI::App* group =
+        app.add_subcommand("fx", "exchange rates: a bill locks the one of its month's last day");
     group->require_subcommand(1);
     add_import(group, context, args);
     add_list(group, context, args);

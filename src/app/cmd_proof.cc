@@ -40,7 +40,7 @@ void add_prove(CLI::App& app, CommandContext* context) {
         app.add_subcommand("prove",
                            "print a proof that a document is what was logged, as JSON for "
                            "tools/verify_proof.py");
-    command->add_option("kind", args->kind, "bill, invoice, audit, ledger_batch, or entry")
+    command->add_option("kind", args->kind, "bill, note, invoice, audit, ledger_batch, or entry")
         ->required();
     command->add_option("id", args->id, "its id; of an entry, its number")->required();
     command->add_option("--since", args->since,

@@ -14,12 +14,13 @@ using namespace bill_internal;
 namespace {
 
 constexpr std::array<std::string_view, kBillStatusCount> kStatusNames = {
-    "draft", "reviewed", "finalised", "sent", "paid", "overdue"};
+    "draft", "reviewed", "finalised", "sent", "paid", "overdue", "void"};
 
 constexpr std::string_view kColumns =
     "SELECT b.id, b.customer_id, c.code, b.month, b.status, b.net_fen, b.tax_fen, b.total_fen, "
     "b.usd_cny_e8, b.vat_ppm, b.drafted_at, b.reviewed_at, b.reviewed_by, b.finalised_at, "
-    "b.finalised_by, b.due_at, b.sent_at, b.document, b.rate_source FROM bills b LEFT JOIN customers c ON c.id = "
+    "b.finalised_by, b.due_at, b.sent_at, b.document, b.rate_source FROM bills b LEFT JOIN "
+    "customers c ON c.id = "
     "b.customer_id";
 
 YearMonth month_of_number(std::int64_t number) {
@@ -80,7 +81,16 @@ Status complete(SqlConnection& store, UtcMicros now, BillHead* head) {
         open += balance;
     }
     head->open_fen = static_cast<std::int64_t>(open.value / kFemtoPerCent);
-    if (head->open_fen == 0)
+    std::int64_t net_left = head->net_fen;
+    TG_TRY(const std::vector<BillNote> notes, list_notes(store, head->id));
+    for (const BillNote& note : notes) {
+        const int sign = note.kind == NoteKind::credit ? 1 : -1;
+        head->credited_fen += sign * note.total_fen;
+        net_left -= sign * note.net_fen;
+    }
+    if (!notes.empty() && net_left == 0)
+        head->status = BillStatus::voided;
+    else if (head->open_fen == 0)
         head->status = BillStatus::paid;
     else if (now >= head->due_at)
         head->status = BillStatus::overdue;
@@ -99,8 +109,8 @@ Result<BillStatus> parse_bill_status(std::string_view text) {
     return fail(
         ErrorCode::invalid_request,
         "'" + std::string(text) +
-            "' is no status of a bill; those are draft, reviewed, finalised, sent, paid and "
-            "overdue");
+            "' is no status of a bill; those are draft, reviewed, finalised, sent, paid, overdue "
+            "and void");
 }
 
 namespace bill_internal {

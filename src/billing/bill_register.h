@@ -15,8 +15,8 @@
 
 namespace tg {
 
-/// Where a bill stands. The first four are steps that somebody takes; of a final bill the last two
-/// follow from the ledger and the clock.
+/// Where a bill stands. The first four are steps that somebody takes; of a final bill the
+/// others follow from the ledger, its notes and the clock.
 enum class BillStatus : std::uint8_t {
     draft,      ///< figures of the last look at the usage
     reviewed,   ///< somebody has looked at these figures
@@ -24,8 +24,9 @@ enum class BillStatus : std::uint8_t {
     sent,       ///< handed to the customer
     paid,       ///< nothing of it is owed any more
     overdue,    ///< owed after due_at
+    voided,     ///< credit notes have taken all of it back
 };
-inline constexpr int kBillStatusCount = 6;
+inline constexpr int kBillStatusCount = 7;
 std::string_view name(BillStatus status);
 /// Errors: invalid_request naming those there are.
 Result<BillStatus> parse_bill_status(std::string_view text);
@@ -38,8 +39,9 @@ struct BillHead {
     YearMonth month;
     BillStatus status = BillStatus::draft;
     std::int64_t net_fen = 0, tax_fen = 0, total_fen = 0;
-    std::int64_t open_fen = 0;  ///< of a final one: what the ledger has as owed
-    BillTerms terms;            ///< locked when it was drafted
+    std::int64_t open_fen = 0;      ///< of a final one: what the ledger has as owed
+    std::int64_t credited_fen = 0;  ///< by credit notes, less what debit notes added; with tax
+    BillTerms terms;                ///< locked when it was drafted
     UtcMicros drafted_at, reviewed_at, finalised_at, due_at, sent_at;  ///< 0: not yet
     std::string reviewed_by, finalised_by;
     bool is_final() const { return status >= BillStatus::finalised; }

@@ -43,17 +43,14 @@ Status record(SqlConnection& store, std::string_view action, const Change& chang
     return append_audit(store, entry);
 }
 
-Status as_status(Result<std::int64_t> result) {
-    if (!result.ok()) return fail(std::move(result).error());
-    return {};
-}
-
 /// Steps of a bill that is not final; the rest of the row stays as it is.
 Status write_open(SqlConnection& store, const BillHead& head) {
-    return as_status(store.execute(
+    return run(
+        store,
         "INSERT INTO bills (id, customer_id, month, status, net_fen, tax_fen, total_fen, "
         "usd_cny_e8, vat_ppm, drafted_at, reviewed_at, reviewed_by, finalised_at, finalised_by, "
-        "due_at, sent_at, document, rate_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', "
+        "due_at, sent_at, document, rate_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, "
+        "'', "
         "0, 0, '', ?) "
         "ON CONFLICT (id) DO UPDATE SET status = excluded.status, net_fen = excluded.net_fen, "
         "tax_fen = excluded.tax_fen, total_fen = excluded.total_fen, usd_cny_e8 = "
@@ -63,7 +60,7 @@ Status write_open(SqlConnection& store, const BillHead& head) {
         {head.id, std::int64_t{head.customer.get()}, month_number(head.month),
          static_cast<std::int64_t>(head.status), head.net_fen, head.tax_fen, head.total_fen,
          head.terms.usd_cny_e8, head.terms.vat_ppm, head.drafted_at.micros, head.reviewed_at.micros,
-         head.reviewed_by, head.terms.rate_source}));
+         head.reviewed_by, head.terms.rate_source});
 }
 
 /// Takes the figures of `bill` over; false when they are what they were.
@@ -161,16 +158,18 @@ Result<Entry> entry_of(const Composed& composed, const BillHead& head, UtcMicros
 Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
                    const std::string& document) {
     for (const BillTotal& project : bill.projects) {
-        TG_CHECK_OK(as_status(store.execute(
+        TG_CHECK_OK(run(
+            store,
             "INSERT INTO bill_shares (bill_id, project_code, net_fen, tax_fen, total_fen) VALUES "
             "(?, ?, ?, ?, ?)",
-            {head.id, project.project, project.cny_fen, project.vat_fen, project.total_fen})));
+            {head.id, project.project, project.cny_fen, project.vat_fen, project.total_fen}));
     }
-    return as_status(store.execute(
+    return run(
+        store,
         "UPDATE bills SET status = ?, finalised_at = ?, finalised_by = ?, due_at = ?, document = ? "
         "WHERE id = ?",
         {static_cast<std::int64_t>(head.status), head.finalised_at.micros, head.finalised_by,
-         head.due_at.micros, document, head.id}));
+         head.due_at.micros, document, head.id});
 }
 
 Status book_final(SqlConnection& store, const Composed& composed, const BillHead& head,
@@ -196,7 +195,8 @@ Result<BillHead> draft_into_register(SqlConnection& store, std::string_view cust
                                      const Change& change) {
     TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
     TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const std::int64_t locked, lock_books(store));
+    (void)locked;
     TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
     if (row && row->head.is_final()) return find_bill(store, row->head.id, change.at);
     TG_TRY(const BillTerms dated, with_fx_rate(store, terms, month, FxUse::strict));
@@ -228,7 +228,8 @@ Result<BillHead> draft_into_register(SqlConnection& store, std::string_view cust
 
 Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change) {
     TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const std::int64_t locked, lock_books(store));
+    (void)locked;
     TG_TRY(const BillRow row, read_bill_row(store, id));
     BillHead head = row.head;
     if (head.is_final()) return fail(final_error(head));
@@ -249,7 +250,8 @@ Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Ch
 Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
                                int due_days) {
     TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const std::int64_t locked, lock_books(store));
+    (void)locked;
     TG_TRY(const BillRow row, read_bill_row(store, id));
     BillHead head = row.head;
     if (head.is_final()) return find_bill(store, id, change.at);
@@ -292,7 +294,8 @@ Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const 
 
 Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const Change& change) {
     TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_CHECK_OK(as_status(lock_books(store)));
+    TG_TRY(const std::int64_t locked, lock_books(store));
+    (void)locked;
     TG_TRY(const BillRow row, read_bill_row(store, id));
     if (!row.head.is_final()) {
         return fail(ErrorCode::conflict, "bill " + row.head.id + " is a " +
@@ -302,9 +305,8 @@ Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const
     if (row.head.sent_at.micros != 0) return find_bill(store, id, change.at);
     BillHead head = row.head;
     head.status = BillStatus::sent;
-    TG_CHECK_OK(as_status(
-        store.execute("UPDATE bills SET status = ?, sent_at = ? WHERE id = ?",
-                      {static_cast<std::int64_t>(head.status), change.at.micros, head.id})));
+    TG_CHECK_OK(run(store, "UPDATE bills SET status = ?, sent_at = ? WHERE id = ?",
+                    {static_cast<std::int64_t>(head.status), change.at.micros, head.id}));
     TG_CHECK_OK(record(store, "send", change, row.head, head));
     TG_CHECK_OK(transaction.commit());
     return find_bill(store, id, change.at);

@@ -173,10 +173,9 @@ Result<BillTerms> with_fx_rate(SqlConnection& store, const BillTerms& terms, Yea
     if (use == FxUse::preview) return terms;
     TG_TRY(const std::vector<FxRate> any, list_fx_rates(store, 1));
     if (any.empty()) return terms;
-    return fail(ErrorCode::conflict,
-                "there is no exchange rate of " + day_of(day) + " or the " +
-                    std::to_string(kFxAgeMaxDays - 1) +
-                    " days before; add it with: tollgate fx import");
+    return fail(ErrorCode::conflict, "there is no exchange rate of " + day_of(day) + " or the " +
+                                         std::to_string(kFxAgeMaxDays - 1) +
+                                         " days before; add it with: tollgate fx import");
 }
 
 }  // namespace tg

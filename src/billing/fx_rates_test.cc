@@ -52,9 +52,9 @@ TEST_P(FxRatesTest, rates_are_added_once_and_never_change) {
                                        {day(3, 31), 713'000'000, "PBOC"}};
     EXPECT_EQ(add_fx_rates(t.connection(), rates, now()).value(), 2);
     EXPECT_EQ(add_fx_rates(t.connection(), rates, now()).value(), 0) << "the same file again";
-    const auto changed = add_fx_rates(
-        t.connection(), {{day(4, 1), 714'000'000, "PBOC"}, {day(3, 31), 700'000'000, "PBOC"}},
-        now());
+    const auto changed =
+        add_fx_rates(t.connection(),
+                     {{day(4, 1), 714'000'000, "PBOC"}, {day(3, 31), 700'000'000, "PBOC"}}, now());
     ASSERT_FALSE(changed.ok());
     EXPECT_EQ(changed.error().code, ErrorCode::conflict);
     EXPECT_EQ(changed.error().detail,

@@ -194,6 +194,7 @@ Status check_what_events_add_up_to(SqlConnection& store, const VerifyOptions& op
         TG_CHECK_OK(check_bills(store, options.terms, events->sums, report, problems));
         TG_CHECK_OK(check_accruals(store, events->sums, problems));
         TG_CHECK_OK(check_register(store, report, problems));
+        TG_CHECK_OK(check_notes(store, problems));
     }
     if (!is_beside) return check_end_users(store, &events->sums, problems);
     return end_users;

@@ -14,8 +14,9 @@
 namespace tg {
 
 /// Kinds of documents in use. Any short plain word may be one.
-inline constexpr std::string_view kProofBill = "bill", kProofInvoice = "invoice",
-                                  kProofLedgerBatch = "ledger_batch", kProofAudit = "audit";
+inline constexpr std::string_view kProofBill = "bill", kProofNote = "note",
+                                  kProofInvoice = "invoice", kProofLedgerBatch = "ledger_batch",
+                                  kProofAudit = "audit";
 
 /// One document in the log. The leaf that is hashed binds all of it (docs/formats.md).
 struct ProofLeaf {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "billing/bill_notes.h"
 #include "billing/bill_register.h"
 #include "ledger/balances.h"
 
@@ -38,6 +39,19 @@ struct UnbilledUsage {
 Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, YearMonth month);
 /// The parts as lines of a bill, one for each project, month and currency.
 std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
+
+/// A row of `bill_notes`.
+struct NoteRow {
+    BillNote note;
+    std::int64_t number = 0;
+    std::string document;
+};
+/// Of one bill, or of all when `bill_id` is empty; by bill, in order of issue.
+Status read_notes(SqlConnection& store, std::string_view bill_id,
+                  const std::function<Status(NoteRow)>& each);
+
+/// A statement that answers nothing.
+Status run(SqlConnection& store, std::string_view sql, std::initializer_list<SqlValue> values);
 
 struct CustomerName {
     CustomerId id;

@@ -111,6 +111,9 @@ Status check_bills(SqlConnection& store, const BillTerms& terms, const JournalSu
 /// its leaf in the proof log. Errors: of the store.
 Status check_register(SqlConnection& store, VerifyReport* report, Problems* problems);
 
+/// The same for credit and debit notes.
+Status check_notes(SqlConnection& store, Problems* problems);
+
 /// What a line's exact amount is in whole cents and fen, by arithmetic of verify's own.
 std::pair<std::int64_t, std::int64_t> cents_and_fen(Femto exact, Currency currency,
                                                     const BillTerms& terms);
