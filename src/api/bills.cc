@@ -174,7 +174,8 @@ Result<ApiReply> run(Call& call) {
     json.begin_object().field("month", to_string(month)).field("customers", report.customers);
     json.field("drafted", report.drafted)
         .field("unchanged", report.unchanged)
-        .field("final_before", report.final_before);
+        .field("final_before", report.final_before)
+        .field("not_over", report.not_over);
     json.key("problems").begin_array();
     for (const BillRunReport::Problem& problem : report.problems) {
         json.begin_object()

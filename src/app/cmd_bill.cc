@@ -126,10 +126,11 @@ void add_run(CLI::App* group, CommandContext* context, const Args& args) {
             std::fprintf(stderr, "\n");
             std::printf(
                 "%lld customers with something to bill: %lld drafted, %lld as they were, %lld "
-                "final before\n",
+                "final before, %lld whose month is not over\n",
                 static_cast<long long>(report.customers), static_cast<long long>(report.drafted),
                 static_cast<long long>(report.unchanged),
-                static_cast<long long>(report.final_before));
+                static_cast<long long>(report.final_before),
+                static_cast<long long>(report.not_over));
             for (const BillRunReport::Problem& problem : report.problems)
                 std::printf("PROBLEM: %s: %s\n", problem.customer.c_str(), problem.reason.c_str());
             if (!report.problems.empty()) context->exit_code = 1;

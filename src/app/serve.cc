@@ -132,6 +132,8 @@ Status Server::open_journal() {
     settling.catalogue_of = catalogue_source(config_);
     settler_ = std::make_unique<Settler>(std::move(settling));
     settler_->start(journal_.get());
+    books_keeper_ = std::make_unique<BooksKeeper>(config_);
+    books_keeper_->start();
     return {};
 }
 
@@ -296,6 +298,7 @@ void Server::stop() {
         watch_done_.notify_all();
     }
     if (watcher_.joinable()) watcher_.join();
+    if (books_keeper_) books_keeper_->stop();
     if (workers_) workers_->stop(config_.shutdown_timeout_ms);
     if (fleet_) fleet_->stop();
     if (admin_) admin_->stop();

@@ -7,6 +7,7 @@
 
 #include "admission/limit_store.h"
 #include "app/admin_server.h"
+#include "app/books_keeper.h"
 #include "app/config.h"
 #include "app/fleet.h"
 #include "app/workers.h"
@@ -63,6 +64,7 @@ class Server {
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<AdminApi> api_;
     std::unique_ptr<AdminServer> admin_;
+    std::unique_ptr<BooksKeeper> books_keeper_;
     std::thread watcher_;
     std::mutex watch_mutex_;
     std::condition_variable watch_wake_, watch_done_;

@@ -85,23 +85,6 @@ Result<ProjectId> project_id(SqlConnection& store, CustomerId customer, const st
     return out;  // none: of a project that the store never had
 }
 
-/// The bill's debt as the ledger has it, and in which account.
-struct OpenDebt {
-    std::int64_t fen = 0;
-    Debt debt = Debt::billed;
-};
-Result<OpenDebt> open_debt(SqlConnection& store, const BillHead& head) {
-    OpenDebt out;
-    TG_TRY(const Femto billed, read_balance(store, {AccountCode::billed_receivable, Currency::cny,
-                                                    head.customer, ProjectId{}, head.id}));
-    TG_TRY(const Femto overdue, read_balance(store, {AccountCode::overdue_receivable, Currency::cny,
-                                                     head.customer, ProjectId{}, head.id}));
-    out.debt = overdue.value > 0 ? Debt::overdue : Debt::billed;
-    const Femto open = out.debt == Debt::overdue ? overdue : billed;
-    out.fen = static_cast<std::int64_t>(open.value / kFemtoPerCent);
-    return out;
-}
-
 std::string note_id(const BillHead& head, NoteKind kind, std::int64_t number) {
     const std::string_view place =
         std::string_view(head.id).substr(std::string_view("BILL").size());
@@ -264,6 +247,18 @@ Result<std::vector<BillNote>> void_bill(SqlConnection& store, std::string_view b
 }
 
 namespace bill_internal {
+
+Result<OpenDebt> open_debt(SqlConnection& store, const BillHead& head) {
+    OpenDebt out;
+    TG_TRY(const Femto billed, read_balance(store, {AccountCode::billed_receivable, Currency::cny,
+                                                    head.customer, ProjectId{}, head.id}));
+    TG_TRY(const Femto overdue, read_balance(store, {AccountCode::overdue_receivable, Currency::cny,
+                                                     head.customer, ProjectId{}, head.id}));
+    out.debt = overdue.value > 0 ? Debt::overdue : Debt::billed;
+    const Femto open = out.debt == Debt::overdue ? overdue : billed;
+    out.fen = static_cast<std::int64_t>(open.value / kFemtoPerCent);
+    return out;
+}
 
 Status read_notes(SqlConnection& store, std::string_view bill_id,
                   const std::function<Status(NoteRow)>& each) {

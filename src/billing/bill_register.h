@@ -94,6 +94,7 @@ struct BillRunOptions {
 };
 struct BillRunReport {
     std::int64_t customers = 0, drafted = 0, unchanged = 0, final_before = 0;
+    std::int64_t not_over = 0;  ///< customers in whose zone the month goes on
     struct Problem {
         std::string customer, reason;
     };
@@ -104,5 +105,9 @@ struct BillRunReport {
 Result<BillRunReport> run_bills(
     SqlConnection& store, const BillRunOptions& options,
     const std::function<void(std::int64_t done, std::int64_t all)>& progress = nullptr);
+
+/// Moves what is owed of final bills after their due date from billed to overdue (1202 to 1203).
+/// Returns of how many bills. Errors: those of the store.
+Result<std::int64_t> book_overdue(SqlConnection& store, UtcMicros now);
 
 }  // namespace tg

@@ -82,14 +82,6 @@ void make_draft(const Change& change, BillHead* head) {
     head->reviewed_by.clear();
 }
 
-Status check_prices(const Bill& bill) {
-    if (bill.unpriced_events == 0) return {};
-    return fail(ErrorCode::conflict,
-                std::to_string(bill.unpriced_events) + " calls on bill " + bill.id +
-                    " have no price; see them with: tollgate usage, and add prices before the bill "
-                    "goes on");
-}
-
 Error final_error(const BillHead& head) {
     return {ErrorCode::conflict, "bill " + head.id + " is final since " +
                                      format_rfc3339(head.finalised_at) + " and never changes"};
@@ -189,6 +181,18 @@ Status book_final(SqlConnection& store, const Composed& composed, const BillHead
 }
 
 }  // namespace
+
+namespace bill_internal {
+
+Status check_prices(const Bill& bill) {
+    if (bill.unpriced_events == 0) return {};
+    return fail(ErrorCode::conflict,
+                std::to_string(bill.unpriced_events) + " calls on bill " + bill.id +
+                    " have no price; see them with: tollgate usage, and add prices before the bill "
+                    "goes on");
+}
+
+}  // namespace bill_internal
 
 Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer_code,
                                      YearMonth month, const BillTerms& terms,
@@ -310,46 +314,6 @@ Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const
     TG_CHECK_OK(record(store, "send", change, row.head, head));
     TG_CHECK_OK(transaction.commit());
     return find_bill(store, id, change.at);
-}
-
-Result<BillRunReport> run_bills(
-    SqlConnection& store, const BillRunOptions& options,
-    const std::function<void(std::int64_t done, std::int64_t all)>& progress) {
-    std::vector<CustomerName> customers;
-    TG_CHECK_OK(
-        store.query("SELECT id, code FROM customers ORDER BY id", {}, [&](const SqlRow& row) {
-            customers.push_back(
-                {CustomerId(static_cast<std::uint32_t>(row.integer(0))), std::string(row.text(1))});
-            return true;
-        }));
-    const auto all = static_cast<std::int64_t>(customers.size());
-    BillRunReport report;
-    for (std::int64_t done = 0; done < all; ++done) {
-        if (progress) progress(done, all);
-        const CustomerName& customer = customers[static_cast<std::size_t>(done)];
-        TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, options.month));
-        TG_TRY(const std::optional<BillRow> before,
-               find_bill_row(store, customer.id, options.month));
-        if (!before && usage.own.empty() && usage.late.empty()) continue;
-        ++report.customers;
-        if (before && before->head.is_final()) {
-            ++report.final_before;
-            continue;
-        }
-        const Result<BillHead> head =
-            draft_into_register(store, customer.code, options.month, options.terms, options.change);
-        if (!head.ok()) {
-            if (head.error().code == ErrorCode::store_unavailable) return fail(head.error());
-            report.problems.push_back({customer.code, head.error().detail});
-            continue;
-        }
-        ++(head->drafted_at == options.change.at ? report.drafted : report.unchanged);
-        TG_TRY(const Bill bill, current_bill(store, customer.code, options.month, options.terms));
-        if (const Status prices = check_prices(bill); !prices.ok())
-            report.problems.push_back({customer.code, prices.error().detail});
-    }
-    if (progress) progress(all, all);
-    return report;
 }
 
 }  // namespace tg

@@ -8,6 +8,7 @@
 #include "billing/bill_notes.h"
 #include "billing/bill_register.h"
 #include "ledger/balances.h"
+#include "ledger/flows.h"
 
 namespace tg::bill_internal {
 
@@ -39,6 +40,16 @@ struct UnbilledUsage {
 Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, YearMonth month);
 /// The parts as lines of a bill, one for each project, month and currency.
 std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
+
+/// Errors: conflict when calls on the bill have no price.
+Status check_prices(const Bill& bill);
+
+/// The bill's debt as the ledger has it, and in which account.
+struct OpenDebt {
+    std::int64_t fen = 0;
+    Debt debt = Debt::billed;
+};
+Result<OpenDebt> open_debt(SqlConnection& store, const BillHead& head);
 
 /// A row of `bill_notes`.
 struct NoteRow {
