@@ -7,11 +7,13 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -30,6 +32,38 @@ def program(name):
     if not path or not pathlib.Path(path).exists():
         raise SystemExit(f'{name} is missing: run make build (ours) or tools/setup bench (nginx, wrk)')
     return str(path)
+
+
+def run(*command, text=None):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, input=text, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f'{" ".join(map(str, command))} failed:\n{done.stdout}{done.stderr}')
+    return done.stdout
+
+
+def need_postgres():
+    """Starts this benchmark again beside a PostgreSQL server that syncs as a real one does, if there is none yet."""
+    if 'TG_TEST_POSTGRES_URL' in os.environ:
+        return
+    os.environ['TG_POSTGRES_DURABLE'] = '1'
+    with_postgres = ROOT / 'tools/with_postgres.sh'
+    os.execv(with_postgres, [str(with_postgres), sys.executable, *sys.argv])
+
+
+class PostgresDatabase:
+    """A database of a name of its own on the benchmark's server."""
+
+    def __init__(self, name):
+        self.name = name
+        self.server = os.environ['TG_TEST_POSTGRES_URL']
+        self.url = re.sub(r'/[^/?]*(\?|$)', rf'/{name}\1', self.server)
+
+    def drop(self):
+        run('psql', '-q', self.server, '-c', f'DROP DATABASE IF EXISTS {self.name} WITH (FORCE)')
+
+    def clear(self):
+        self.drop()
+        run('psql', '-q', self.server, '-c', f'CREATE DATABASE {self.name}')
 
 
 def free_port():

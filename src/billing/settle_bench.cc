@@ -3,9 +3,8 @@
 //   settle_bench settle JOURNAL STORE      into an empty store; prints events and times
 //   settle_bench verify JOURNAL STORE      prints events and times; fails unless all is equal
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
 
+#include "billing/bench_tools.h"
 #include "billing/settler.h"
 #include "billing/verify.h"
 #include "identity/identity_store.h"
@@ -23,16 +22,6 @@ constexpr std::int64_t kMeanGapUs = 86'000;
 constexpr std::string_view kModels[] = {
     "gpt-4o",  "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini",           "gpt-4.1-nano",
     "o4-mini", "gpt-5-mini",  "gpt-5",   "text-embedding-3-small", "gpt-3.5-turbo"};
-
-[[noreturn]] void give_up(const Error& error) {
-    std::fprintf(stderr, "settle_bench: %s\n", error.text().c_str());
-    std::exit(1);
-}
-template <typename T>
-T must(Result<T> result) {
-    if (!result.ok()) give_up(result.error());
-    return std::move(result).value();
-}
 
 Result<std::shared_ptr<const Catalogue>> shipped_prices(PriceVersionId version) {
     TG_TRY(const PriceRules rules, parse_price_rules(embedded_default_price_rules()));
@@ -151,26 +140,6 @@ void create_customers(const std::string& url) {
         must(identity.create_key({.project = project.value.id, .name = code}, change));
     }
 }
-
-/// Time and processor time from its making on: on a machine that does other work, too, the second
-/// says more.
-class Stopwatch {
-  public:
-    void print(const char* what, std::int64_t events) const {
-        const std::int64_t took_us = wall_us() - wall_us_, cpu = cpu_us() - cpu_us_;
-        std::printf("%s events=%lld us=%lld cpu_us=%lld\n", what, static_cast<long long>(events),
-                    static_cast<long long>(took_us), static_cast<long long>(cpu));
-    }
-
-  private:
-    static std::int64_t wall_us() { return system_clock().monotonic_ns() / 1000; }
-    static std::int64_t cpu_us() {
-        timespec time{};
-        ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-        return time.tv_sec * 1'000'000 + time.tv_nsec / 1000;
-    }
-    const std::int64_t wall_us_ = wall_us(), cpu_us_ = cpu_us();
-};
 
 void settle(const std::string& directory, const std::string& url) {
     {
