@@ -160,6 +160,26 @@ Result<ApiReply> take_back(Call& call) {
     return notes_reply(issued);
 }
 
+std::string report_json(YearMonth month, const BillRunReport& report) {
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().field("month", to_string(month)).field("customers", report.customers);
+    json.field("drafted", report.drafted)
+        .field("unchanged", report.unchanged)
+        .field("final_before", report.final_before)
+        .field("not_over", report.not_over)
+        .field("done", report.done);
+    json.key("problems").begin_array();
+    for (const BillRunReport::Problem& problem : report.problems) {
+        json.begin_object()
+            .field("customer", problem.customer)
+            .field("reason", problem.reason)
+            .end_object();
+    }
+    json.end_array().end_object();
+    return out;
+}
+
 Result<ApiReply> run(Call& call) {
     TG_TRY(Body body, call.body());
     const std::string text = body.required_text("month");
@@ -169,22 +189,27 @@ Result<ApiReply> run(Call& call) {
     TG_TRY(const BillRunReport report,
            run_bills(*connection,
                      {.month = month, .terms = call.options->terms, .change = call.change()}));
-    std::string reply;
-    JsonWriter json(reply);
-    json.begin_object().field("month", to_string(month)).field("customers", report.customers);
-    json.field("drafted", report.drafted)
-        .field("unchanged", report.unchanged)
-        .field("final_before", report.final_before)
-        .field("not_over", report.not_over);
-    json.key("problems").begin_array();
-    for (const BillRunReport::Problem& problem : report.problems) {
-        json.begin_object()
-            .field("customer", problem.customer)
-            .field("reason", problem.reason)
-            .end_object();
-    }
-    json.end_array().end_object();
-    return json_reply(200, std::move(reply));
+    return json_reply(200, report_json(month, report));
+}
+
+/// A step of all bills of the month in the path.
+Result<ApiReply> step_all(Call& call,
+                          Result<BillRunReport> (*take)(SqlConnection&, YearMonth, const Change&,
+                                                        const Progress&)) {
+    TG_TRY(Body body, call.body());
+    TG_CHECK_OK(body.finish());
+    TG_TRY(const YearMonth month, parse_year_month(call.path[0]));
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const BillRunReport report, take(*connection, month, call.change(), nullptr));
+    return json_reply(200, report_json(month, report));
+}
+
+Result<ApiReply> review_all(Call& call) {
+    return step_all(call, review_bills);
+}
+
+Result<ApiReply> finalise_all(Call& call) {
+    return step_all(call, finalise_bills);
 }
 
 }  // namespace
@@ -202,6 +227,8 @@ std::span<const Route> bill_routes() {
         {"POST", "/bills/{bill}/notes", AdminScope::write, add_note},
         {"POST", "/bills/{bill}/void", AdminScope::write, take_back},
         {"POST", "/billing-runs", AdminScope::write, run},
+        {"POST", "/billing-runs/{month}/review", AdminScope::write, review_all},
+        {"POST", "/billing-runs/{month}/finalise", AdminScope::write, finalise_all},
     };
     return kRoutes;
 }

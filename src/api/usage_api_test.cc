@@ -149,10 +149,13 @@ TEST_P(UsageApiTest, a_month_is_closed_step_by_step) {
     const auto run = a.ok(200, "POST", "/billing-runs", R"({"month":"2026-06"})");
     EXPECT_EQ(at(run, "drafted").integer, 1);
     EXPECT_TRUE(at(run, "problems").items.empty());
+    EXPECT_EQ(at(a.ok(200, "POST", "/billing-runs/2026-06/finalise"), "customers").integer, 0)
+        << "none is reviewed";
     EXPECT_EQ(a.error("POST", "/bills/BILL-acme-202606/finalise", "", "was not reviewed"),
               "conflict");
     EXPECT_EQ(a.error("POST", "/bills/BILL-acme-202606/send", "", "only a final bill"), "conflict");
     EXPECT_EQ(text_at(a.ok(200, "POST", "/bills/BILL-acme-202606/review"), "status"), "reviewed");
+    EXPECT_EQ(at(a.ok(200, "POST", "/billing-runs/2026-06/review"), "done").integer, 0);
     const auto final = a.ok(200, "POST", "/bills/BILL-acme-202606/finalise");
     EXPECT_EQ(text_at(final, "open_cny"), text_at(final, "total_cny"));
     EXPECT_FALSE(text_at(final, "due_at").empty());

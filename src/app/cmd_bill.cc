@@ -105,6 +105,18 @@ void add_list(CLI::App* group, CommandContext* context, const Args& args) {
     });
 }
 
+void print_progress(std::int64_t done, std::int64_t all) {
+    std::fprintf(stderr, "\r%lld of %lld", static_cast<long long>(done),
+                 static_cast<long long>(all));
+    if (done == all) std::fprintf(stderr, "\n");
+}
+
+void print_problems(const BillRunReport& report, CommandContext* context) {
+    for (const BillRunReport::Problem& problem : report.problems)
+        std::printf("PROBLEM: %s: %s\n", problem.customer.c_str(), problem.reason.c_str());
+    if (!report.problems.empty()) context->exit_code = 1;
+}
+
 void add_run(CLI::App* group, CommandContext* context, const Args& args) {
     CLI::App* command = group->add_subcommand(
         "run", "draft the bills of all customers for a month that is over; may be repeated");
@@ -113,17 +125,11 @@ void add_run(CLI::App* group, CommandContext* context, const Args& args) {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const YearMonth month, parse_year_month(args->month));
-            const auto progress = [](std::int64_t done, std::int64_t all) {
-                if (done % 100 == 0 || done == all)
-                    std::fprintf(stderr, "\r%lld of %lld customers", static_cast<long long>(done),
-                                 static_cast<long long>(all));
-            };
             TG_TRY(
                 const BillRunReport report,
                 run_bills(*store,
                           {.month = month, .terms = terms_of(config), .change = change_by_user()},
-                          progress));
-            std::fprintf(stderr, "\n");
+                          print_progress));
             std::printf(
                 "%lld customers with something to bill: %lld drafted, %lld as they were, %lld "
                 "final before, %lld whose month is not over\n",
@@ -131,26 +137,50 @@ void add_run(CLI::App* group, CommandContext* context, const Args& args) {
                 static_cast<long long>(report.unchanged),
                 static_cast<long long>(report.final_before),
                 static_cast<long long>(report.not_over));
-            for (const BillRunReport::Problem& problem : report.problems)
-                std::printf("PROBLEM: %s: %s\n", problem.customer.c_str(), problem.reason.c_str());
-            if (!report.problems.empty()) context->exit_code = 1;
+            print_problems(report, context);
             return {};
         });
     });
 }
 
-using Step = Result<BillHead> (*)(SqlConnection&, std::string_view, const Change&);
+/// A step of one bill, or of all bills of a month.
+struct StepCommand {
+    std::string verb, about;
+    Result<BillHead> (*take)(SqlConnection&, std::string_view, const Change&) = nullptr;
+    /// Null: only one at a time.
+    Result<BillRunReport> (*take_all)(SqlConnection&, YearMonth, const Change&,
+                                      const Progress&) = nullptr;
+};
 
-void add_step(CLI::App* group, CommandContext* context, const Args& args, const std::string& verb,
-              const std::string& about, Step take) {
-    CLI::App* command = group->add_subcommand(verb, about);
-    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
+Status run_step(const StepCommand& step, SqlConnection& store, const BillArgs& args,
+                CommandContext* context) {
+    if (args.id.empty() == args.month.empty())
+        return fail(ErrorCode::invalid_request, "give either a bill's id or --month");
+    if (!args.id.empty()) {
+        TG_TRY(const BillHead head, step.take(store, args.id, change_by_user()));
+        print_heads({head}, "table");
+        return {};
+    }
+    TG_TRY(const YearMonth month, parse_year_month(args.month));
+    TG_TRY(const BillRunReport report,
+           step.take_all(store, month, change_by_user(), print_progress));
+    std::printf("%lld of %lld bills: %s\n", static_cast<long long>(report.done),
+                static_cast<long long>(report.customers), step.verb.c_str());
+    print_problems(report, context);
+    return {};
+}
+
+void add_step(CLI::App* group, CommandContext* context, const Args& args, const StepCommand& step) {
+    CLI::App* command = group->add_subcommand(step.verb, step.about);
+    CLI::Option* id = command->add_option("id", args->id, "e.g. BILL-acme-202611");
+    if (step.take_all == nullptr)
+        id->required();
+    else
+        command->add_option("--month", args->month, "all bills of this month instead");
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
-            TG_TRY(const BillHead head, take(*store, args->id, change_by_user()));
-            print_heads({head}, "table");
-            return {};
+            return run_step(step, *store, *args, context);
         });
     });
 }
@@ -244,15 +274,18 @@ void add_bill_commands(CLI::App& app, CommandContext* context) {
     add_run(group, context, args);
     add_list(group, context, args);
     add_show(group, context, args);
-    add_step(group, context, args, "review", "say that a draft's figures have been looked at",
-             review_bill);
-    add_step(group, context, args, "finalise",
-             "make a reviewed bill final: booked, in the proof log, never changed again",
-             [](SqlConnection& store, std::string_view id, const Change& change) {
-                 return finalise_bill(store, id, change);
-             });
-    add_step(group, context, args, "send", "note that a final bill was handed to the customer",
-             mark_bill_sent);
+    add_step(
+        group, context, args,
+        {"review", "say that a draft's figures have been looked at", review_bill, review_bills});
+    add_step(
+        group, context, args,
+        {"finalise", "make a reviewed bill final: booked, in the proof log, never changed again",
+         [](SqlConnection& store, std::string_view id, const Change& change) {
+             return finalise_bill(store, id, change);
+         },
+         finalise_bills});
+    add_step(group, context, args,
+             {"send", "note that a final bill was handed to the customer", mark_bill_sent});
     add_note(group, context, args, NoteKind::credit);
     add_note(group, context, args, NoteKind::debit);
     add_void(group, context, args);

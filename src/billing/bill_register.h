@@ -95,16 +95,24 @@ struct BillRunOptions {
 struct BillRunReport {
     std::int64_t customers = 0, drafted = 0, unchanged = 0, final_before = 0;
     std::int64_t not_over = 0;  ///< customers in whose zone the month goes on
+    std::int64_t done = 0;      ///< of review_bills() and finalise_bills()
     struct Problem {
         std::string customer, reason;
     };
-    std::vector<Problem> problems;  ///< of customers that have no bill now; the others have theirs
+    /// Of customers whose bill cannot go on; the others have theirs.
+    std::vector<Problem> problems;
 };
-/// One transaction for each customer: may be stopped and begun again at any point. `progress` is
-/// told how many of all customers are done. Errors: those of the store, as a whole.
-Result<BillRunReport> run_bills(
-    SqlConnection& store, const BillRunOptions& options,
-    const std::function<void(std::int64_t done, std::int64_t all)>& progress = nullptr);
+/// Told how many of all customers or bills are done.
+using Progress = std::function<void(std::int64_t done, std::int64_t all)>;
+/// A few customers to a transaction: may be stopped and begun again at any point, and done by
+/// several at once. Errors: those of the store, as a whole.
+Result<BillRunReport> run_bills(SqlConnection& store, const BillRunOptions& options,
+                                const Progress& progress = nullptr);
+/// review_bill() for every draft of a month, finalise_bill() for all that were reviewed.
+Result<BillRunReport> review_bills(SqlConnection& store, YearMonth month, const Change& change,
+                                   const Progress& progress = nullptr);
+Result<BillRunReport> finalise_bills(SqlConnection& store, YearMonth month, const Change& change,
+                                     const Progress& progress = nullptr);
 
 /// Moves what is owed of final bills after their due date from billed to overdue (1202 to 1203).
 /// Returns of how many bills. Errors: those of the store.

@@ -294,6 +294,44 @@ TEST_P(BillRegisterTest, a_run_drafts_everybodys_month_and_may_be_repeated) {
     EXPECT_TRUE(list_bills(t.connection(), {.status = BillStatus::paid}, {})->empty());
 }
 
+TEST_P(BillRegisterTest, a_whole_month_is_reviewed_and_made_final) {
+    TestBooks t(GetParam());
+    constexpr int kCustomers = 120;
+    for (int i = 0; i < kCustomers; ++i) {
+        UsageEvent event = t.event("2026-03-06T00:00:00Z", i == 77 ? "gpt-9" : "gpt-4o");
+        event.payer = t.payer("c" + std::to_string(i), "chat");
+        t.append(event);
+    }
+    ASSERT_EQ(t.settle(), kCustomers);
+    const Change change = at("2026-04-02T00:00:00Z");
+    std::vector<std::int64_t> progress;
+    const auto drafted =
+        run_bills(t.connection(), {.month = kMarch, .terms = BillTerms{}, .change = change},
+                  [&progress](std::int64_t done, std::int64_t) { progress.push_back(done); });
+    ASSERT_TRUE(drafted.ok()) << drafted.error().text();
+    EXPECT_EQ(drafted->drafted, kCustomers);
+    ASSERT_EQ(drafted->problems.size(), 1U) << "drafted, but without a price";
+    EXPECT_EQ(drafted->problems[0].customer, "c77");
+    EXPECT_EQ(progress, (std::vector<std::int64_t>{0, 50, 100, kCustomers + 1}))
+        << "with one who used nothing";
+    // One more call of one customer, after its bill was reviewed.
+    const auto reviewed = review_bills(t.connection(), kMarch, change);
+    ASSERT_TRUE(reviewed.ok()) << reviewed.error().text();
+    EXPECT_EQ(reviewed->done, kCustomers - 1);
+    UsageEvent late = t.event("2026-03-06T00:00:00Z");
+    late.payer = t.payer("c5", "chat");
+    t.append(late);
+    ASSERT_EQ(t.settle(), 1);
+    const auto final = finalise_bills(t.connection(), kMarch, change);
+    ASSERT_TRUE(final.ok()) << final.error().text();
+    EXPECT_EQ(final->done, kCustomers - 2);
+    ASSERT_EQ(final->problems.size(), 1U);
+    EXPECT_EQ(final->problems[0].customer, "c5");
+    EXPECT_EQ(find_bill(t.connection(), "BILL-c5-202603", change.at)->status, BillStatus::draft);
+    EXPECT_EQ(finalise_bills(t.connection(), kMarch, change)->customers, 0);
+    expect_sound(t);
+}
+
 TEST_P(BillRegisterTest, a_debt_after_its_due_date_is_overdue_in_the_ledger) {
     TestBooks t(GetParam());
     use(t);

@@ -165,11 +165,10 @@ Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
 }
 
 Status book_final(SqlConnection& store, const Composed& composed, const BillHead& head,
-                  const std::string& document, UtcMicros now) {
+                  const std::string& document, UtcMicros now, LedgerWriter* ledger) {
     if (!composed.usage.own.empty() || !composed.usage.late.empty()) {
         TG_TRY(const Entry entry, entry_of(composed, head, now));
-        LedgerWriter ledger(&store);
-        TG_TRY(const Booking booking, ledger.append(entry, now));
+        TG_TRY(const Booking booking, ledger->append(entry, now));
         if (!booking.is_new)
             return fail(ErrorCode::corrupt_data, "bill " + head.id +
                                                      " is in the ledger, but not final; run: "
@@ -180,106 +179,126 @@ Status book_final(SqlConnection& store, const Composed& composed, const BillHead
     return {};
 }
 
+/// What a step makes of an error: of the books themselves, it is this bill that cannot go on; of
+/// the store, nothing can.
+Result<Step> refused_or_failed(const Error& error, const std::optional<BillRow>& row) {
+    if (error.code != ErrorCode::corrupt_data && error.code != ErrorCode::conflict)
+        return fail(error);
+    return Step{.head = row ? row->head : BillHead{}, .refused = error};
+}
+
+/// A step in a transaction of its own.
+template <typename Take>
+Result<BillHead> take_alone(SqlConnection& store, const Change& change, const Take& take) {
+    TG_TRY(Transaction transaction, Transaction::begin(store));
+    TG_TRY(const std::int64_t locked, lock_books(store));
+    (void)locked;
+    TG_TRY(Step step, take());
+    TG_CHECK_OK(transaction.commit());
+    if (step.refused) return fail(std::move(*step.refused));
+    return find_bill(store, step.head.id, change.at);
+}
+
 }  // namespace
 
 namespace bill_internal {
 
-Status check_prices(const Bill& bill) {
-    if (bill.unpriced_events == 0) return {};
-    return fail(ErrorCode::conflict,
-                std::to_string(bill.unpriced_events) + " calls on bill " + bill.id +
-                    " have no price; see them with: tollgate usage, and add prices before the bill "
-                    "goes on");
+std::optional<Error> price_error(const Bill& bill) {
+    if (bill.unpriced_events == 0) return std::nullopt;
+    return Error{ErrorCode::conflict,
+                 std::to_string(bill.unpriced_events) + " calls on bill " + bill.id +
+                     " have no price; see them with: tollgate usage, and add prices before the "
+                     "bill goes on"};
 }
 
-}  // namespace bill_internal
-
-Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer_code,
-                                     YearMonth month, const BillTerms& terms,
-                                     const Change& change) {
-    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
-    TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_TRY(const std::int64_t locked, lock_books(store));
-    (void)locked;
+Result<Step> draft_locked(SqlConnection& store, const CustomerName& customer, YearMonth month,
+                          const BillTerms& terms, const Change& change) {
     TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
-    if (row && row->head.is_final()) return find_bill(store, row->head.id, change.at);
-    TG_TRY(const BillTerms dated, with_fx_rate(store, terms, month, FxUse::strict));
-    TG_TRY(const Composed composed, compose(store, customer, month, dated));
-    const Bill& bill = composed.bill;
+    if (row && row->head.is_final()) return Step{.head = row->head};
+    const Result<BillTerms> dated = with_fx_rate(store, terms, month, FxUse::strict);
+    if (!dated.ok()) return refused_or_failed(dated.error(), row);
+    const Result<Composed> composed = compose(store, customer, month, *dated);
+    if (!composed.ok()) return refused_or_failed(composed.error(), row);
+    const Bill& bill = composed->bill;
     if (change.at < bill.period_end) {
-        return fail(ErrorCode::conflict, to_string(month) + " is not over for customer '" +
-                                             customer.code + "': it ends at " +
-                                             format_rfc3339(bill.period_end) + " (" +
-                                             bill.time_zone + ")");
+        return Step{.refused =
+                        Error{ErrorCode::conflict,
+                              to_string(month) + " is not over for customer '" + customer.code +
+                                  "': it ends at " + format_rfc3339(bill.period_end) + " (" +
+                                  bill.time_zone + ")"}};
     }
     if (bill.total.requests == 0 && bill.late.empty()) {
-        return fail(ErrorCode::conflict, "customer '" + customer.code + "' has no usage in " +
-                                             to_string(month) + ": there is nothing to bill");
+        return Step{.refused = Error{ErrorCode::conflict,
+                                     "customer '" + customer.code + "' has no usage in " +
+                                         to_string(month) + ": there is nothing to bill"}};
     }
-    BillHead head = row ? row->head : BillHead{};
+    Step out{.head = row ? row->head : BillHead{}, .warning = price_error(bill)};
+    BillHead& head = out.head;
     head.id = bill.id;
     head.customer = customer.id;
     head.customer_code = customer.code;
     head.month = month;
-    if (!update_figures(bill, &head) && row) return head;
+    if (!update_figures(bill, &head) && row) return out;
     make_draft(change, &head);
     TG_CHECK_OK(write_open(store, head));
     TG_CHECK_OK(record(store, row ? "update" : "create", change,
                        row ? std::optional(row->head) : std::nullopt, head));
-    TG_CHECK_OK(transaction.commit());
-    return head;
+    out.has_changed = true;
+    return out;
 }
 
-Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change) {
-    TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_TRY(const std::int64_t locked, lock_books(store));
-    (void)locked;
-    TG_TRY(const BillRow row, read_bill_row(store, id));
-    BillHead head = row.head;
-    if (head.is_final()) return fail(final_error(head));
-    TG_TRY(const Composed composed,
-           compose(store, {head.customer, head.customer_code}, head.month, head.terms));
-    TG_CHECK_OK(check_prices(composed.bill));
-    const bool has_changed = update_figures(composed.bill, &head);
-    if (head.status == BillStatus::reviewed && !has_changed) return head;
+Result<Step> review_locked(SqlConnection& store, const BillRow& row, const Change& change) {
+    Step out{.head = row.head};
+    BillHead& head = out.head;
+    if (head.is_final()) out.refused = final_error(head);
+    if (out.refused) return out;
+    const Result<Composed> composed =
+        compose(store, {head.customer, head.customer_code}, head.month, head.terms);
+    if (!composed.ok()) return refused_or_failed(composed.error(), row);
+    out.refused = price_error(composed->bill);
+    if (out.refused) return out;
+    const bool has_new_figures = update_figures(composed->bill, &head);
+    if (head.status == BillStatus::reviewed && !has_new_figures) return out;
     head.status = BillStatus::reviewed;
     head.reviewed_at = change.at;
     head.reviewed_by = change.actor;
     TG_CHECK_OK(write_open(store, head));
     TG_CHECK_OK(record(store, "review", change, row.head, head));
-    TG_CHECK_OK(transaction.commit());
-    return head;
+    out.has_changed = true;
+    return out;
 }
 
-Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
-                               int due_days) {
-    TG_TRY(Transaction transaction, Transaction::begin(store));
-    TG_TRY(const std::int64_t locked, lock_books(store));
-    (void)locked;
-    TG_TRY(const BillRow row, read_bill_row(store, id));
-    BillHead head = row.head;
-    if (head.is_final()) return find_bill(store, id, change.at);
+Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Change& change,
+                             int due_days, LedgerWriter* ledger) {
+    Step out{.head = row.head};
+    BillHead& head = out.head;
+    if (head.is_final()) return out;
     if (head.status != BillStatus::reviewed) {
-        return fail(ErrorCode::conflict, "bill " + head.id +
-                                             " was not reviewed; look at it with: tollgate bill "
-                                             "show, then: tollgate bill review");
+        out.refused = Error{ErrorCode::conflict,
+                            "bill " + head.id +
+                                " was not reviewed; look at it with: tollgate bill show, then: "
+                                "tollgate bill review"};
+        return out;
     }
-    TG_TRY(Composed composed,
-           compose(store, {head.customer, head.customer_code}, head.month, head.terms));
-    TG_CHECK_OK(check_prices(composed.bill));
-    if (update_figures(composed.bill, &head)) {
+    Result<Composed> composed =
+        compose(store, {head.customer, head.customer_code}, head.month, head.terms);
+    if (!composed.ok()) return refused_or_failed(composed.error(), row);
+    out.refused = price_error(composed->bill);
+    if (out.refused) return out;
+    if (update_figures(composed->bill, &head)) {
         make_draft(change, &head);
         TG_CHECK_OK(write_open(store, head));
         TG_CHECK_OK(record(store, "update", change, row.head, head));
-        TG_CHECK_OK(transaction.commit());
-        return fail(ErrorCode::conflict,
-                    "bill " + head.id + " was reviewed with a total of " +
-                        format_cents(row.head.total_fen) + " CNY, and is " +
-                        format_cents(head.total_fen) +
-                        " CNY now that more usage has come: it is a draft again; review it anew");
+        out.refused = Error{
+            ErrorCode::conflict,
+            "bill " + head.id + " was reviewed with a total of " +
+                format_cents(row.head.total_fen) + " CNY, and is " + format_cents(head.total_fen) +
+                " CNY now that more usage has come: it is a draft again; review it anew"};
+        return out;
     }
-    TG_CHECK_OK(check_against_ledger(composed));
-    Bill& bill = composed.bill;
+    if (const Status same = check_against_ledger(*composed); !same.ok())
+        return refused_or_failed(same.error(), row);
+    Bill& bill = composed->bill;
     head.status = BillStatus::finalised;
     head.finalised_at = change.at;
     head.finalised_by = change.actor;
@@ -290,10 +309,36 @@ Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const 
     bill.due_at = head.due_at;
     const std::string document = bill_as_json(bill);
     TG_CHECK_OK(write_final(store, head, bill, document));
-    TG_CHECK_OK(book_final(store, composed, head, document, change.at));
+    TG_CHECK_OK(book_final(store, *composed, head, document, change.at, ledger));
     TG_CHECK_OK(record(store, "finalise", change, row.head, head));
-    TG_CHECK_OK(transaction.commit());
-    return find_bill(store, id, change.at);
+    out.has_changed = true;
+    return out;
+}
+
+}  // namespace bill_internal
+
+Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer_code,
+                                     YearMonth month, const BillTerms& terms,
+                                     const Change& change) {
+    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
+    return take_alone(store, change,
+                      [&] { return draft_locked(store, customer, month, terms, change); });
+}
+
+Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change) {
+    return take_alone(store, change, [&]() -> Result<Step> {
+        TG_TRY(const BillRow row, read_bill_row(store, id));
+        return review_locked(store, row, change);
+    });
+}
+
+Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
+                               int due_days) {
+    LedgerWriter ledger(&store);
+    return take_alone(store, change, [&]() -> Result<Step> {
+        TG_TRY(const BillRow row, read_bill_row(store, id));
+        return finalise_locked(store, row, change, due_days, &ledger);
+    });
 }
 
 Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const Change& change) {

@@ -9,6 +9,7 @@
 #include "billing/bill_register.h"
 #include "ledger/balances.h"
 #include "ledger/flows.h"
+#include "ledger/ledger.h"
 
 namespace tg::bill_internal {
 
@@ -41,9 +42,6 @@ Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, 
 /// The parts as lines of a bill, one for each project, month and currency.
 std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
 
-/// Errors: conflict when calls on the bill have no price.
-Status check_prices(const Bill& bill);
-
 /// The bill's debt as the ledger has it, and in which account.
 struct OpenDebt {
     std::int64_t fen = 0;
@@ -70,5 +68,21 @@ struct CustomerName {
 };
 /// Errors: not_found.
 Result<CustomerName> customer_by_code(SqlConnection& store, std::string_view code);
+
+/// What a step made of one bill.
+struct Step {
+    BillHead head{};
+    bool has_changed = false;
+    /// Why it went no further. What was written until then is to be kept.
+    std::optional<Error> refused{};
+    std::optional<Error> warning{};  ///< what stands in the way of the next step
+};
+/// Steps inside the caller's transaction, with the books locked. Errors: those after which the
+/// transaction cannot go on.
+Result<Step> draft_locked(SqlConnection& store, const CustomerName& customer, YearMonth month,
+                          const BillTerms& terms, const Change& change);
+Result<Step> review_locked(SqlConnection& store, const BillRow& row, const Change& change);
+Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Change& change,
+                             int due_days, LedgerWriter* ledger);
 
 }  // namespace tg::bill_internal
