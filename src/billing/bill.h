@@ -77,12 +77,11 @@ inline constexpr std::string_view kRoundingRule =
     "half-up once, on the customer's total, and shared among projects by largest remainder, so "
     "that they add up";
 
-/// Draft of a month from the roll-ups, and of `late` (without its rounded amounts). `project` (a
-/// code) keeps only that project's lines; its totals are the same as in the customer's bill.
-/// Errors: not_found (customer, project), invalid_config (terms).
+/// Draft of a month from the roll-ups alone. `project` (a code) keeps only that project's lines;
+/// its totals are the same as in the customer's bill. Errors: not_found (customer, project),
+/// invalid_config (terms), corrupt_data.
 Result<Bill> draft_bill(SqlConnection& store, std::string_view customer, YearMonth month,
-                        const BillTerms& terms, std::optional<std::string> project = std::nullopt,
-                        std::vector<LateUsage> late = {});
+                        const BillTerms& terms, std::optional<std::string> project = std::nullopt);
 /// "BILL-acme-202611".
 std::string bill_id(std::string_view customer, YearMonth month);
 /// A project's part of the customer's bill: its lines, and its share as the total.

@@ -1,10 +1,10 @@
 #include "billing/bill_register.h"
 
 #include <array>
-#include <map>
+#include <span>
 
 #include "billing/fx_rates.h"
-#include "billing/internal/bill_rows.h"
+#include "billing/internal/bill_source.h"
 #include "billing/internal/stored_enum.h"
 
 namespace tg {
@@ -129,6 +129,14 @@ Status read_bill_rows(SqlConnection& store, const BillFilter& filter,
     };
     if (filter.customer) add("b.customer_id = ?", filter.customer->get());
     if (filter.month) add("b.month = ?", month_number(*filter.month));
+    if (!filter.customers.empty()) {
+        std::string places;
+        for (const CustomerId customer : filter.customers) {
+            places.append(places.empty() ? "?" : ", ?");
+            values.emplace_back(std::int64_t{customer.get()});
+        }
+        rest.append(rest.empty() ? " WHERE " : " AND ").append("b.customer_id IN (" + places + ")");
+    }
     return read_rows(store, rest + " ORDER BY b.month DESC, b.id", values, each);
 }
 
@@ -142,77 +150,6 @@ Result<BillRow> read_bill_row(SqlConnection& store, std::string_view id) {
     return fail(ErrorCode::not_found, "there is no bill '" + std::string(id) +
                                           "'; see: tollgate bill list, or make the month's drafts "
                                           "with: tollgate bill run");
-}
-
-Result<std::optional<BillRow>> find_bill_row(SqlConnection& store, CustomerId customer,
-                                             YearMonth month) {
-    std::optional<BillRow> out;
-    TG_CHECK_OK(read_bill_rows(store, {.customer = customer, .month = month}, [&out](BillRow row) {
-        out = std::move(row);
-        return Status{};
-    }));
-    return out;
-}
-
-Result<CustomerName> customer_by_code(SqlConnection& store, std::string_view code) {
-    CustomerName out{CustomerId{}, std::string(code)};
-    TG_CHECK_OK(store.query("SELECT id FROM customers WHERE code = ?", {out.code},
-                            [&out](const SqlRow& row) {
-                                out.id = CustomerId(static_cast<std::uint32_t>(row.integer(0)));
-                                return false;
-                            }));
-    if (out.id) return out;
-    return fail(ErrorCode::not_found,
-                "customer '" + out.code + "' does not exist; see: tollgate customer list");
-}
-
-Result<UnbilledUsage> unbilled_usage(SqlConnection& store, CustomerId customer, YearMonth month) {
-    std::map<std::int64_t, std::string> codes;
-    TG_CHECK_OK(store.query("SELECT id, code FROM projects WHERE customer_id = ?",
-                            {std::int64_t{customer.get()}}, [&codes](const SqlRow& row) {
-                                codes[row.integer(0)] = row.text(1);
-                                return true;
-                            }));
-    std::map<YearMonth, bool> is_billed;
-    TG_CHECK_OK(read_bill_rows(store, {.customer = customer}, [&is_billed](const BillRow& row) {
-        is_billed[row.head.month] = row.head.is_final();
-        return Status{};
-    }));
-    TG_TRY(
-        const std::vector<AccountBalance> balances,
-        read_balances(store, {.customer = customer, .account = AccountCode::unbilled_receivable}));
-    UnbilledUsage out;
-    for (const AccountBalance& balance : balances) {
-        if (balance.amount.value == 0) continue;
-        const AccountKey& account = balance.account;
-        TG_TRY(const YearMonth of, parse_year_month(account.subject));
-        const std::int64_t project = account.project.get();
-        const auto code = codes.find(project);
-        UnbilledUsage::Part part{.project = account.project,
-                                 .project_code = code == codes.end()
-                                                     ? "(project " + std::to_string(project) + ")"
-                                                     : code->second,
-                                 .month = of,
-                                 .currency = account.currency,
-                                 .exact = balance.amount};
-        if (of == month)
-            out.own.push_back(std::move(part));
-        else if (of < month && is_billed[of])
-            out.late.push_back(std::move(part));
-    }
-    return out;
-}
-
-std::vector<LateUsage> late_lines(const UnbilledUsage& usage) {
-    std::map<std::tuple<std::string, YearMonth, Currency>, Femto> sums;
-    for (const UnbilledUsage::Part& part : usage.late)
-        sums[{part.project_code, part.month, part.currency}] += part.exact;
-    std::vector<LateUsage> out;
-    for (const auto& [key, exact] : sums) {
-        const auto& [project, month, currency] = key;
-        out.push_back({.project = project, .month = month, .currency = currency, .exact = exact});
-    }
-    return out;
 }
 
 }  // namespace bill_internal
@@ -236,22 +173,23 @@ Result<BillHead> find_bill(SqlConnection& store, std::string_view id, UtcMicros 
 
 Result<Bill> current_bill(SqlConnection& store, std::string_view customer_code, YearMonth month,
                           const BillTerms& terms, std::optional<std::string> project) {
-    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
-    TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
-    if (!row || !row->head.is_final()) {
-        TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, month));
+    TG_TRY(const BillCustomer customer, bill_customer(store, customer_code));
+    if (project) TG_CHECK_OK(check_project(store, customer, *project));
+    TG_TRY(const BillSource source, BillSource::load(store, std::span(&customer.id, 1), month));
+    const BillSource::Of* of = source.find(customer.id);
+    TG_ASSERT(of != nullptr);
+    Bill bill;
+    if (of->row && of->row->head.is_final()) {
+        TG_TRY(bill, parse_bill_json(of->row->document));
+    } else {
         TG_TRY(const BillTerms now, with_fx_rate(store, terms, month, FxUse::preview));
-        TG_TRY(Bill bill, draft_bill(store, customer_code, month, row ? row->head.terms : now,
-                                     std::move(project), late_lines(usage)));
-        if (row) bill.status = name(row->head.status);
-        return bill;
+        TG_TRY(bill, build_bill(of->customer, of->usage, month, of->row ? of->row->head.terms : now,
+                                late_lines(of->unbilled)));
+        if (project) count_events(of->usage, project, &bill);
     }
-    TG_TRY(Bill bill, parse_bill_json(row->document));
-    bill.status = name(row->head.status);
-    if (!project) return bill;
-    keep_project(*project, &bill);
-    if (!bill.projects.empty()) return bill;
-    return fail(ErrorCode::not_found, "project '" + *project + "' is not on bill " + bill.id);
+    if (of->row) bill.status = name(of->row->head.status);
+    if (project) keep_project(*project, &bill);
+    return bill;
 }
 
 }  // namespace tg

@@ -52,6 +52,7 @@ struct BillFilter {
     std::optional<CustomerId> customer{};
     std::optional<YearMonth> month{};
     std::optional<BillStatus> status{};
+    std::vector<CustomerId> customers{};  ///< any of these
 };
 /// Newest month first, then by id. `now` decides what is overdue. Errors: those of the store.
 Result<std::vector<BillHead>> list_bills(SqlConnection& store, const BillFilter& filter,

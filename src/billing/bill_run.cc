@@ -1,7 +1,10 @@
 // What is done for all customers at once.
+#include <algorithm>
+
 #include "base/time_zone.h"
 #include "billing/bill_register.h"
-#include "billing/internal/bill_rows.h"
+#include "billing/fx_rates.h"
+#include "billing/internal/bill_source.h"
 #include "billing/internal/settle_writer.h"
 #include "ledger/ledger.h"
 
@@ -11,116 +14,95 @@ using namespace bill_internal;
 
 namespace {
 
-struct RunCustomer {
-    CustomerId id;
-    std::string code, time_zone;
-};
-
-Result<std::vector<RunCustomer>> all_customers(SqlConnection& store) {
-    std::vector<RunCustomer> out;
-    TG_CHECK_OK(store.query(
-        "SELECT id, code, time_zone FROM customers ORDER BY id", {}, [&out](const SqlRow& row) {
-            out.push_back({CustomerId(static_cast<std::uint32_t>(row.integer(0))),
-                           std::string(row.text(1)), std::string(row.text(2))});
-            return true;
-        }));
+Result<std::vector<CustomerId>> all_customers(SqlConnection& store) {
+    std::vector<CustomerId> out;
+    TG_CHECK_OK(store.query("SELECT id FROM customers ORDER BY id", {}, [&out](const SqlRow& row) {
+        out.push_back(CustomerId(static_cast<std::uint32_t>(row.integer(0))));
+        return true;
+    }));
     return out;
-}
-
-/// Also of calls that cost nothing, or have no price yet.
-Result<bool> has_usage(SqlConnection& store, CustomerId customer, YearMonth month) {
-    const YearMonth next =
-        month.month == 12 ? YearMonth{month.year + 1, 1} : YearMonth{month.year, month.month + 1};
-    bool has_any = false;
-    TG_CHECK_OK(store.query(
-        "SELECT local_day FROM usage_daily WHERE customer_id = ? AND local_day >= ? AND local_day "
-        "< ? LIMIT 1",
-        {std::int64_t{customer.get()}, days_from_civil(month.year, month.month, 1),
-         days_from_civil(next.year, next.month, 1)},
-        [&has_any](const SqlRow&) {
-            has_any = true;
-            return false;
-        }));
-    return has_any;
 }
 
 /// Bills of one transaction: settlers wait for no more than these.
 constexpr std::size_t kBatchBills = 50;
 
-/// Calls `each` for all items, a batch to a transaction with the books locked.
-template <typename T, typename Each>
-Status in_batches(SqlConnection& store, const std::vector<T>& items, const Progress& progress,
-                  const Each& each) {
-    for (std::size_t first = 0; first < items.size(); first += kBatchBills) {
-        if (progress) progress(static_cast<std::int64_t>(first), std::ssize(items));
+/// Calls `each` for the bill of each customer, a batch to a transaction with the books locked.
+template <typename Each>
+Status in_batches(SqlConnection& store, std::span<const CustomerId> customers, YearMonth month,
+                  const Change& change, const Progress& progress, const Each& each) {
+    const std::int64_t all = std::ssize(customers);
+    for (std::size_t first = 0; first < customers.size(); first += kBatchBills) {
+        if (progress) progress(static_cast<std::int64_t>(first), all);
+        const auto batch =
+            customers.subspan(first, std::min(kBatchBills, customers.size() - first));
         TG_TRY(Transaction transaction, Transaction::begin(store));
         TG_TRY(const std::int64_t locked, lock_books(store));
         (void)locked;
-        LedgerWriter ledger(&store);
-        const std::size_t end = std::min(first + kBatchBills, items.size());
-        for (std::size_t i = first; i < end; ++i) TG_CHECK_OK(each(items[i], &ledger));
+        TG_TRY(const BillSource source, BillSource::load(store, batch, month));
+        std::vector<Step::Final> finals;
+        for (const CustomerId customer : batch) {
+            const BillSource::Of* of = source.find(customer);
+            if (of == nullptr) continue;
+            TG_TRY(Step step, each(*of));
+            if (step.final) finals.push_back(std::move(*step.final));
+        }
+        if (!finals.empty()) TG_CHECK_OK(book_finals(store, std::move(finals), change));
         TG_CHECK_OK(transaction.commit());
     }
-    if (progress) progress(std::ssize(items), std::ssize(items));
+    if (progress) progress(all, all);
     return {};
 }
 
-void note_problem(const std::string& customer, const std::optional<Error>& error,
+void note_problem(const BillSource::Of& of, const std::optional<Error>& error,
                   BillRunReport* report) {
-    if (error) report->problems.push_back({customer, error->detail});
+    if (error) report->problems.push_back({of.customer.code, error->detail});
 }
 
-Status draft_one(SqlConnection& store, const BillRunOptions& options, const RunCustomer& customer,
-                 BillRunReport* report) {
-    TG_TRY(const std::optional<BillRow> before, find_bill_row(store, customer.id, options.month));
-    if (before && before->head.is_final()) {
-        ++report->customers;
-        ++report->final_before;
-        return {};
-    }
-    TG_TRY(const bool has_any, has_usage(store, customer.id, options.month));
-    if (!before && !has_any) {
-        TG_TRY(const UnbilledUsage usage, unbilled_usage(store, customer.id, options.month));
-        if (usage.late.empty()) return {};
-    }
+Result<Step> draft_one(SqlConnection& store, const BillRunOptions& options,
+                       const Result<BillTerms>& dated, const BillSource::Of& of,
+                       BillRunReport* report) {
+    if (!of.row && of.is_empty()) return Step{};
     ++report->customers;
-    const Result<TimeZone> zone = TimeZone::load(customer.time_zone);
+    if (of.row && of.row->head.is_final()) {
+        ++report->final_before;
+        return Step{};
+    }
+    const Result<TimeZone> zone = TimeZone::load(of.customer.time_zone);
     if (!zone.ok()) {
-        note_problem(customer.code, zone.error(), report);
-        return {};
+        note_problem(of, zone.error(), report);
+        return Step{};
     }
     if (options.change.at < zone->end_of_month(options.month)) {
         ++report->not_over;
-        return {};
+        return Step{};
     }
-    TG_TRY(const Step step, draft_locked(store, {customer.id, customer.code}, options.month,
-                                         options.terms, options.change));
-    note_problem(customer.code, step.refused, report);
-    note_problem(customer.code, step.warning, report);
+    TG_TRY(Step step, draft_locked(store, of, options.month, dated, options.change));
+    note_problem(of, step.refused, report);
+    note_problem(of, step.warning, report);
     if (!step.refused) ++(step.has_changed ? report->drafted : report->unchanged);
-    return {};
+    return step;
 }
 
 /// A step for all bills of a month that are at `status`.
 template <typename Take>
 Result<BillRunReport> step_all(SqlConnection& store, YearMonth month, BillStatus status,
-                               const Progress& progress, const Take& take) {
-    std::vector<BillRow> rows;
-    TG_CHECK_OK(read_bill_rows(store, {.month = month}, [&](BillRow row) {
-        if (row.head.status == status) rows.push_back(std::move(row));
+                               const Change& change, const Progress& progress, const Take& take) {
+    std::vector<CustomerId> customers;
+    TG_CHECK_OK(read_bill_rows(store, {.month = month}, [&](const BillRow& row) {
+        if (row.head.status == status) customers.push_back(row.head.customer);
         return Status{};
     }));
     BillRunReport report;
-    report.customers = std::ssize(rows);
-    TG_CHECK_OK(
-        in_batches(store, rows, progress, [&](const BillRow& seen, LedgerWriter* ledger) -> Status {
-            // Somebody may have been faster.
-            TG_TRY(const BillRow row, read_bill_row(store, seen.head.id));
-            TG_TRY(const Step step, take(row, ledger));
-            note_problem(row.head.customer_code, step.refused, &report);
-            if (!step.refused) ++(step.has_changed ? report.done : report.unchanged);
-            return {};
-        }));
+    report.customers = std::ssize(customers);
+    TG_CHECK_OK(in_batches(store, customers, month, change, progress,
+                           [&](const BillSource::Of& of) -> Result<Step> {
+                               if (!of.row) return Step{};  // somebody has taken it away
+                               TG_TRY(Step step, take(of));
+                               note_problem(of, step.refused, &report);
+                               if (!step.refused)
+                                   ++(step.has_changed ? report.done : report.unchanged);
+                               return step;
+                           }));
     return report;
 }
 
@@ -150,28 +132,27 @@ Result<bool> move_overdue(SqlConnection& store, const BillHead& head, UtcMicros 
 
 Result<BillRunReport> run_bills(SqlConnection& store, const BillRunOptions& options,
                                 const Progress& progress) {
-    TG_TRY(const std::vector<RunCustomer> customers, all_customers(store));
+    TG_TRY(const std::vector<CustomerId> customers, all_customers(store));
+    const Result<BillTerms> dated =
+        with_fx_rate(store, options.terms, options.month, FxUse::strict);
     BillRunReport report;
-    TG_CHECK_OK(
-        in_batches(store, customers, progress, [&](const RunCustomer& customer, LedgerWriter*) {
-            return draft_one(store, options, customer, &report);
-        }));
+    TG_CHECK_OK(in_batches(
+        store, customers, options.month, options.change, progress,
+        [&](const BillSource::Of& of) { return draft_one(store, options, dated, of, &report); }));
     return report;
 }
 
 Result<BillRunReport> review_bills(SqlConnection& store, YearMonth month, const Change& change,
                                    const Progress& progress) {
-    return step_all(
-        store, month, BillStatus::draft, progress,
-        [&](const BillRow& row, LedgerWriter*) { return review_locked(store, row, change); });
+    return step_all(store, month, BillStatus::draft, change, progress,
+                    [&](const BillSource::Of& of) { return review_locked(store, of, change); });
 }
 
 Result<BillRunReport> finalise_bills(SqlConnection& store, YearMonth month, const Change& change,
                                      const Progress& progress) {
-    return step_all(store, month, BillStatus::reviewed, progress,
-                    [&](const BillRow& row, LedgerWriter* ledger) {
-                        return finalise_locked(store, row, change, kDueDays, ledger);
-                    });
+    return step_all(
+        store, month, BillStatus::reviewed, change, progress,
+        [&](const BillSource::Of& of) { return finalise_locked(store, of, change, kDueDays); });
 }
 
 Result<std::int64_t> book_overdue(SqlConnection& store, UtcMicros now) {

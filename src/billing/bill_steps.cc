@@ -6,7 +6,7 @@
 #include "base/time_zone.h"
 #include "billing/bill_register.h"
 #include "billing/fx_rates.h"
-#include "billing/internal/bill_rows.h"
+#include "billing/internal/bill_source.h"
 #include "billing/internal/settle_writer.h"
 #include "identity/audit_log.h"
 #include "ledger/flows.h"
@@ -87,47 +87,39 @@ Error final_error(const BillHead& head) {
                                      format_rfc3339(head.finalised_at) + " and never changes"};
 }
 
-/// The bill as it would be now, and the usage behind it.
-struct Composed {
-    Bill bill;
-    UnbilledUsage usage;
-};
-Result<Composed> compose(SqlConnection& store, const CustomerName& customer, YearMonth month,
-                         const BillTerms& terms) {
-    Composed out;
-    TG_TRY(out.usage, unbilled_usage(store, customer.id, month));
-    TG_TRY(out.bill,
-           draft_bill(store, customer.code, month, terms, std::nullopt, late_lines(out.usage)));
-    return out;
+/// The bill as it would be now.
+Result<Bill> compose(const BillSource::Of& of, YearMonth month, const BillTerms& terms) {
+    return build_bill(of.customer, of.usage, month, terms, late_lines(of.unbilled));
 }
 
 using ProjectCharges = std::map<std::pair<std::string, Currency>, Femto>;
 
 /// Usage of the month itself has to be in the ledger exactly as on the lines.
-Status check_against_ledger(const Composed& composed) {
+Status check_against_ledger(const Bill& bill, const UnbilledUsage& unbilled) {
     ProjectCharges lines, ledger;
-    for (const BillLine& line : composed.bill.lines)
+    for (const BillLine& line : bill.lines)
         if (line.exact.value != 0) lines[{line.project, line.currency}] += line.exact;
-    for (const UnbilledUsage::Part& part : composed.usage.own)
+    for (const UnbilledUsage::Part& part : unbilled.own)
         ledger[{part.project_code, part.currency}] += part.exact;
     if (lines == ledger) return {};
     for (const auto& [key, exact] : lines) {
         const auto found = ledger.find(key);
         const Femto booked = found == ledger.end() ? Femto{} : found->second;
         if (booked == exact) continue;
-        return fail(ErrorCode::corrupt_data, "bill " + composed.bill.id + ": project " + key.first +
-                                                 " used " + format_amount(exact) + " " +
-                                                 std::string(code(key.second)) +
-                                                 ", but the ledger has " + format_amount(booked) +
-                                                 " as not billed; run: tollgate verify");
+        return fail(ErrorCode::corrupt_data,
+                    "bill " + bill.id + ": project " + key.first + " used " + format_amount(exact) +
+                        " " + std::string(code(key.second)) + ", but the ledger has " +
+                        format_amount(booked) + " as not billed; run: tollgate verify");
     }
-    return fail(ErrorCode::corrupt_data, "bill " + composed.bill.id +
+    return fail(ErrorCode::corrupt_data, "bill " + bill.id +
                                              ": the ledger has usage that is on no line; run: "
                                              "tollgate verify");
 }
 
-Result<Entry> entry_of(const Composed& composed, const BillHead& head, UtcMicros now) {
-    const Bill& bill = composed.bill;
+/// None when there is nothing to book: calls that cost nothing.
+Result<std::optional<Entry>> entry_of(const Bill& bill, const UnbilledUsage& unbilled,
+                                      const BillHead& head, UtcMicros now) {
+    if (unbilled.own.empty() && unbilled.late.empty()) return std::optional<Entry>{};
     BillFinalised out{
         .bill_id = bill.id,
         .customer = head.customer,
@@ -140,11 +132,12 @@ Result<Entry> entry_of(const Composed& composed, const BillHead& head, UtcMicros
         .items = {},
         .vat_ppm = bill.terms.vat_ppm,
         .tax_cents = bill.total.vat_fen};
-    for (const auto* parts : {&composed.usage.own, &composed.usage.late}) {
+    for (const auto* parts : {&unbilled.own, &unbilled.late}) {
         for (const UnbilledUsage::Part& part : *parts)
             out.usage.push_back({part.project, to_string(part.month), part.currency, part.exact});
     }
-    return bill_finalised(out);
+    TG_TRY(Entry entry, bill_finalised(out));
+    return std::optional(std::move(entry));
 }
 
 Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
@@ -164,21 +157,6 @@ Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
          head.due_at.micros, document, head.id});
 }
 
-Status book_final(SqlConnection& store, const Composed& composed, const BillHead& head,
-                  const std::string& document, UtcMicros now, LedgerWriter* ledger) {
-    if (!composed.usage.own.empty() || !composed.usage.late.empty()) {
-        TG_TRY(const Entry entry, entry_of(composed, head, now));
-        TG_TRY(const Booking booking, ledger->append(entry, now));
-        if (!booking.is_new)
-            return fail(ErrorCode::corrupt_data, "bill " + head.id +
-                                                     " is in the ledger, but not final; run: "
-                                                     "tollgate verify");
-    }
-    TG_TRY(const std::int64_t leaf, append_proof(store, kProofBill, head.id, document, now));
-    (void)leaf;
-    return {};
-}
-
 /// What a step makes of an error: of the books themselves, it is this bill that cannot go on; of
 /// the store, nothing can.
 Result<Step> refused_or_failed(const Error& error, const std::optional<BillRow>& row) {
@@ -187,16 +165,39 @@ Result<Step> refused_or_failed(const Error& error, const std::optional<BillRow>&
     return Step{.head = row ? row->head : BillHead{}, .refused = error};
 }
 
-/// A step in a transaction of its own.
-template <typename Take>
-Result<BillHead> take_alone(SqlConnection& store, const Change& change, const Take& take) {
+/// A step in a transaction of its own. `customer` tells whose bill it is, with the books locked.
+template <typename Customer, typename Take>
+Result<BillHead> take_alone(SqlConnection& store, const Change& change, const Customer& customer,
+                            const Take& take) {
     TG_TRY(Transaction transaction, Transaction::begin(store));
     TG_TRY(const std::int64_t locked, lock_books(store));
     (void)locked;
-    TG_TRY(Step step, take());
+    TG_TRY(const auto bill, customer());
+    const auto& [id, month] = bill;
+    TG_TRY(const BillSource source, BillSource::load(store, std::span(&id, 1), month));
+    const BillSource::Of* of = source.find(id);
+    if (of == nullptr)
+        return fail(ErrorCode::corrupt_data,
+                    "the customer of a bill is gone; run: tollgate verify");
+    TG_TRY(Step step, take(*of));
+    if (step.final) {
+        std::vector<Step::Final> finals;
+        finals.push_back(std::move(*step.final));
+        TG_CHECK_OK(book_finals(store, std::move(finals), change));
+    }
     TG_CHECK_OK(transaction.commit());
     if (step.refused) return fail(std::move(*step.refused));
     return find_bill(store, step.head.id, change.at);
+}
+
+using CustomerMonth = std::pair<CustomerId, YearMonth>;
+
+/// Whose bill that is.
+auto customer_of_bill(SqlConnection& store, std::string_view id) {
+    return [&store, id]() -> Result<CustomerMonth> {
+        TG_TRY(const BillRow row, read_bill_row(store, id));
+        return CustomerMonth{row.head.customer, row.head.month};
+    };
 }
 
 }  // namespace
@@ -211,66 +212,62 @@ std::optional<Error> price_error(const Bill& bill) {
                      "bill goes on"};
 }
 
-Result<Step> draft_locked(SqlConnection& store, const CustomerName& customer, YearMonth month,
-                          const BillTerms& terms, const Change& change) {
-    TG_TRY(const std::optional<BillRow> row, find_bill_row(store, customer.id, month));
-    if (row && row->head.is_final()) return Step{.head = row->head};
-    const Result<BillTerms> dated = with_fx_rate(store, terms, month, FxUse::strict);
-    if (!dated.ok()) return refused_or_failed(dated.error(), row);
-    const Result<Composed> composed = compose(store, customer, month, *dated);
-    if (!composed.ok()) return refused_or_failed(composed.error(), row);
-    const Bill& bill = composed->bill;
-    if (change.at < bill.period_end) {
-        return Step{.refused =
-                        Error{ErrorCode::conflict,
-                              to_string(month) + " is not over for customer '" + customer.code +
-                                  "': it ends at " + format_rfc3339(bill.period_end) + " (" +
-                                  bill.time_zone + ")"}};
-    }
-    if (bill.total.requests == 0 && bill.late.empty()) {
+Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMonth month,
+                          const Result<BillTerms>& dated, const Change& change) {
+    if (of.row && of.row->head.is_final()) return Step{.head = of.row->head};
+    if (!dated.ok()) return refused_or_failed(dated.error(), of.row);
+    const Result<Bill> bill = compose(of, month, *dated);
+    if (!bill.ok()) return refused_or_failed(bill.error(), of.row);
+    const std::string& code = of.customer.code;
+    if (change.at < bill->period_end) {
         return Step{.refused = Error{ErrorCode::conflict,
-                                     "customer '" + customer.code + "' has no usage in " +
-                                         to_string(month) + ": there is nothing to bill"}};
+                                     to_string(month) + " is not over for customer '" + code +
+                                         "': it ends at " + format_rfc3339(bill->period_end) +
+                                         " (" + bill->time_zone + ")"}};
     }
-    Step out{.head = row ? row->head : BillHead{}, .warning = price_error(bill)};
+    if (of.is_empty()) {
+        return Step{.refused = Error{ErrorCode::conflict,
+                                     "customer '" + code + "' has no usage in " + to_string(month) +
+                                         ": there is nothing to bill"}};
+    }
+    Step out{.head = of.row ? of.row->head : BillHead{}, .warning = price_error(*bill)};
     BillHead& head = out.head;
-    head.id = bill.id;
-    head.customer = customer.id;
-    head.customer_code = customer.code;
+    head.id = bill->id;
+    head.customer = of.customer.id;
+    head.customer_code = code;
     head.month = month;
-    if (!update_figures(bill, &head) && row) return out;
+    if (!update_figures(*bill, &head) && of.row) return out;
     make_draft(change, &head);
     TG_CHECK_OK(write_open(store, head));
-    TG_CHECK_OK(record(store, row ? "update" : "create", change,
-                       row ? std::optional(row->head) : std::nullopt, head));
+    TG_CHECK_OK(record(store, of.row ? "update" : "create", change,
+                       of.row ? std::optional(of.row->head) : std::nullopt, head));
     out.has_changed = true;
     return out;
 }
 
-Result<Step> review_locked(SqlConnection& store, const BillRow& row, const Change& change) {
-    Step out{.head = row.head};
+Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const Change& change) {
+    Step out{.head = of.row->head};
     BillHead& head = out.head;
     if (head.is_final()) out.refused = final_error(head);
     if (out.refused) return out;
-    const Result<Composed> composed =
-        compose(store, {head.customer, head.customer_code}, head.month, head.terms);
-    if (!composed.ok()) return refused_or_failed(composed.error(), row);
-    out.refused = price_error(composed->bill);
+    const Result<Bill> bill = compose(of, head.month, head.terms);
+    if (!bill.ok()) return refused_or_failed(bill.error(), of.row);
+    out.refused = price_error(*bill);
     if (out.refused) return out;
-    const bool has_new_figures = update_figures(composed->bill, &head);
+    const bool has_new_figures = update_figures(*bill, &head);
     if (head.status == BillStatus::reviewed && !has_new_figures) return out;
     head.status = BillStatus::reviewed;
     head.reviewed_at = change.at;
     head.reviewed_by = change.actor;
     TG_CHECK_OK(write_open(store, head));
-    TG_CHECK_OK(record(store, "review", change, row.head, head));
+    TG_CHECK_OK(record(store, "review", change, of.row->head, head));
     out.has_changed = true;
     return out;
 }
 
-Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Change& change,
-                             int due_days, LedgerWriter* ledger) {
-    Step out{.head = row.head};
+Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, const Change& change,
+                             int due_days) {
+    Step out{.head = of.row->head};
     BillHead& head = out.head;
     if (head.is_final()) return out;
     if (head.status != BillStatus::reviewed) {
@@ -280,25 +277,25 @@ Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Cha
                                 "tollgate bill review"};
         return out;
     }
-    Result<Composed> composed =
-        compose(store, {head.customer, head.customer_code}, head.month, head.terms);
-    if (!composed.ok()) return refused_or_failed(composed.error(), row);
-    out.refused = price_error(composed->bill);
+    Result<Bill> composed = compose(of, head.month, head.terms);
+    if (!composed.ok()) return refused_or_failed(composed.error(), of.row);
+    Bill& bill = *composed;
+    out.refused = price_error(bill);
     if (out.refused) return out;
-    if (update_figures(composed->bill, &head)) {
+    if (update_figures(bill, &head)) {
         make_draft(change, &head);
         TG_CHECK_OK(write_open(store, head));
-        TG_CHECK_OK(record(store, "update", change, row.head, head));
-        out.refused = Error{
-            ErrorCode::conflict,
-            "bill " + head.id + " was reviewed with a total of " +
-                format_cents(row.head.total_fen) + " CNY, and is " + format_cents(head.total_fen) +
-                " CNY now that more usage has come: it is a draft again; review it anew"};
+        TG_CHECK_OK(record(store, "update", change, of.row->head, head));
+        out.refused =
+            Error{ErrorCode::conflict,
+                  "bill " + head.id + " was reviewed with a total of " +
+                      format_cents(of.row->head.total_fen) + " CNY, and is " +
+                      format_cents(head.total_fen) +
+                      " CNY now that more usage has come: it is a draft again; review it anew"};
         return out;
     }
-    if (const Status same = check_against_ledger(*composed); !same.ok())
-        return refused_or_failed(same.error(), row);
-    Bill& bill = composed->bill;
+    if (const Status same = check_against_ledger(bill, of.unbilled); !same.ok())
+        return refused_or_failed(same.error(), of.row);
     head.status = BillStatus::finalised;
     head.finalised_at = change.at;
     head.finalised_by = change.actor;
@@ -307,12 +304,33 @@ Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Cha
     bill.status = name(head.status);
     bill.finalised_at = head.finalised_at;
     bill.due_at = head.due_at;
-    const std::string document = bill_as_json(bill);
-    TG_CHECK_OK(write_final(store, head, bill, document));
-    TG_CHECK_OK(book_final(store, *composed, head, document, change.at, ledger));
-    TG_CHECK_OK(record(store, "finalise", change, row.head, head));
+    out.final = Step::Final{.before = of.row->head, .head = head, .document = bill_as_json(bill)};
+    TG_TRY(out.final->entry, entry_of(bill, of.unbilled, head, change.at));
+    TG_CHECK_OK(write_final(store, head, bill, out.final->document));
     out.has_changed = true;
     return out;
+}
+
+Status book_finals(SqlConnection& store, std::vector<Step::Final> finals, const Change& change) {
+    std::vector<Entry> entries;
+    for (Step::Final& final : finals)
+        if (final.entry) entries.push_back(std::move(*final.entry));
+    LedgerWriter ledger(&store);
+    TG_TRY(const std::vector<Booking> bookings, ledger.append(entries, change.at));
+    for (std::size_t i = 0; i < bookings.size(); ++i) {
+        if (!bookings[i].is_new)
+            return fail(ErrorCode::corrupt_data, "bill " + entries[i].cause.id +
+                                                     " is in the ledger, but not final; run: "
+                                                     "tollgate verify");
+    }
+    for (const Step::Final& final : finals) {
+        TG_TRY(const std::int64_t leaf,
+               append_proof(store, kProofBill, final.head.id, final.document, change.at));
+        (void)leaf;
+    }
+    for (const Step::Final& final : finals)
+        TG_CHECK_OK(record(store, "finalise", change, final.before, final.head));
+    return {};
 }
 
 }  // namespace bill_internal
@@ -320,24 +338,22 @@ Result<Step> finalise_locked(SqlConnection& store, const BillRow& row, const Cha
 Result<BillHead> draft_into_register(SqlConnection& store, std::string_view customer_code,
                                      YearMonth month, const BillTerms& terms,
                                      const Change& change) {
-    TG_TRY(const CustomerName customer, customer_by_code(store, customer_code));
-    return take_alone(store, change,
-                      [&] { return draft_locked(store, customer, month, terms, change); });
+    TG_TRY(const BillCustomer customer, bill_customer(store, customer_code));
+    const Result<BillTerms> dated = with_fx_rate(store, terms, month, FxUse::strict);
+    return take_alone(
+        store, change, [&]() -> Result<CustomerMonth> { return CustomerMonth{customer.id, month}; },
+        [&](const BillSource::Of& of) { return draft_locked(store, of, month, dated, change); });
 }
 
 Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Change& change) {
-    return take_alone(store, change, [&]() -> Result<Step> {
-        TG_TRY(const BillRow row, read_bill_row(store, id));
-        return review_locked(store, row, change);
-    });
+    return take_alone(store, change, customer_of_bill(store, id),
+                      [&](const BillSource::Of& of) { return review_locked(store, of, change); });
 }
 
 Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
                                int due_days) {
-    LedgerWriter ledger(&store);
-    return take_alone(store, change, [&]() -> Result<Step> {
-        TG_TRY(const BillRow row, read_bill_row(store, id));
-        return finalise_locked(store, row, change, due_days, &ledger);
+    return take_alone(store, change, customer_of_bill(store, id), [&](const BillSource::Of& of) {
+        return finalise_locked(store, of, change, due_days);
     });
 }
 

@@ -29,6 +29,14 @@ struct Query {
         sql.append(" AND a.").append(column).append(" = ?");
         values.push_back(std::move(value));
     }
+    void where_in(std::string_view column, const std::vector<CustomerId>& customers) {
+        std::string places;
+        for (const CustomerId customer : customers) {
+            places.append(places.empty() ? "?" : ", ?");
+            values.emplace_back(std::int64_t{customer.get()});
+        }
+        sql.append(" AND a.").append(column).append(" IN (" + places + ")");
+    }
 };
 
 AccountKey key_of(const SqlRow& row) {
@@ -66,6 +74,7 @@ Result<std::vector<AccountBalance>> read_balances(SqlConnection& connection,
     if (filter.account) query.where("code", number(*filter.account));
     if (filter.currency) query.where("currency", static_cast<std::int64_t>(*filter.currency));
     if (!filter.subject.empty()) query.where("subject", filter.subject);
+    if (!filter.customers.empty()) query.where_in("customer_id", filter.customers);
     return run(connection, std::move(query), filter.up_to);
 }
 

@@ -25,6 +25,7 @@ struct BalanceFilter {
     std::optional<Currency> currency{};
     std::string subject{};
     std::int64_t up_to = INT64_MAX;
+    std::vector<CustomerId> customers{};  ///< any of these
 };
 
 /// Balances of all accounts with a posting up to there, in order of code, currency, customer,

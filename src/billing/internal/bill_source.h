@@ -1,0 +1,113 @@
+#pragma once
+// What bills are made of, read for many customers at once: a month is closed with a few statements
+// for a batch of bills instead of a dozen for each.
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "billing/internal/bill_rows.h"
+
+namespace tg::bill_internal {
+
+struct BillCustomer {
+    CustomerId id;
+    std::string code, name, time_zone;
+};
+
+/// A month of one customer as the roll-ups have it.
+struct MonthUsage {
+    struct Counts {
+        std::string project;
+        std::int64_t requests = 0, unpriced = 0, estimated = 0, unconfirmed = 0, fallback = 0;
+    };
+    /// Without amounts. What differs only in deployment, region or the name the provider gave the
+    /// model comes apart.
+    std::vector<BillLine> lines;
+    std::vector<Counts> counts;
+    std::vector<std::uint32_t> price_versions;
+    Status bad;  ///< corrupt_data: a line cannot be read
+};
+
+/// Usage that the ledger has as not billed: of the month, and what is late on its bill.
+struct UnbilledUsage {
+    struct Part {
+        ProjectId project;
+        std::string project_code;
+        YearMonth month;
+        Currency currency = Currency::usd;
+        Femto exact;
+    };
+    std::vector<Part> own, late;
+};
+/// The late parts as lines of a bill, one for each project, month and currency.
+std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
+
+/// The bill of a month's usage and of `late`. Errors: invalid_config (terms), corrupt_data.
+Result<Bill> build_bill(const BillCustomer& customer, const MonthUsage& usage, YearMonth month,
+                        const BillTerms& terms, std::vector<LateUsage> late);
+
+/// The calls of a project, or of all, that a bill names apart.
+void count_events(const MonthUsage& usage, const std::optional<std::string>& project, Bill* bill);
+
+/// Errors: not_found.
+Status check_project(SqlConnection& store, const BillCustomer& customer, const std::string& code);
+/// Errors: not_found.
+Result<BillCustomer> bill_customer(SqlConnection& store, std::string_view code);
+Result<std::map<CustomerId, MonthUsage>> read_month(SqlConnection& store,
+                                                    std::span<const CustomerId> customers,
+                                                    YearMonth month);
+
+/// As of one moment when the books are locked.
+class BillSource {
+  public:
+    struct Of {
+        BillCustomer customer;
+        std::optional<BillRow> row;  ///< of the month, in the register
+        UnbilledUsage unbilled;
+        MonthUsage usage;
+        bool is_empty() const { return usage.counts.empty() && unbilled.late.empty(); }
+    };
+    static Result<BillSource> load(SqlConnection& store, std::span<const CustomerId> customers,
+                                   YearMonth month);
+    YearMonth month() const { return month_; }
+    /// Null for a customer that the store does not have, or that was not asked for.
+    const Of* find(CustomerId customer) const {
+        const auto found = all_.find(customer);
+        return found == all_.end() ? nullptr : &found->second;
+    }
+
+  private:
+    Status read_unbilled(SqlConnection& store, std::span<const CustomerId> customers);
+
+    YearMonth month_;
+    std::map<CustomerId, Of> all_;
+};
+
+/// What a step made of one bill.
+struct Step {
+    BillHead head{};
+    bool has_changed = false;
+    /// Why it went no further. What was written until then is to be kept.
+    std::optional<Error> refused{};
+    std::optional<Error> warning{};  ///< what stands in the way of the next step
+    /// Of a bill that has become final: what is left to do by book_finals().
+    struct Final {
+        BillHead before, head;
+        std::string document;
+        std::optional<Entry> entry{};
+    };
+    std::optional<Final> final{};
+};
+/// Steps inside the caller's transaction, with the books locked, from what was read after that.
+/// Errors: those after which the transaction cannot go on.
+Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMonth month,
+                          const Result<BillTerms>& dated, const Change& change);
+Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const Change& change);
+Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, const Change& change,
+                             int due_days);
+/// Ledger entries, then leaves of the proof log, then audit records, in the order of their locks.
+Status book_finals(SqlConnection& store, std::vector<Step::Final> finals, const Change& change);
+
+}  // namespace tg::bill_internal
