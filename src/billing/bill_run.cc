@@ -39,14 +39,14 @@ Status in_batches(SqlConnection& store, std::span<const CustomerId> customers, Y
         TG_TRY(const std::int64_t locked, lock_books(store));
         (void)locked;
         TG_TRY(const BillSource source, BillSource::load(store, batch, month));
-        std::vector<Step::Final> finals;
+        std::vector<Step> steps;
         for (const CustomerId customer : batch) {
             const BillSource::Of* of = source.find(customer);
             if (of == nullptr) continue;
             TG_TRY(Step step, each(*of));
-            if (step.final) finals.push_back(std::move(*step.final));
+            steps.push_back(std::move(step));
         }
-        if (!finals.empty()) TG_CHECK_OK(book_finals(store, std::move(finals), change));
+        TG_CHECK_OK(finish_steps(store, std::move(steps), change.at));
         TG_CHECK_OK(transaction.commit());
     }
     if (progress) progress(all, all);

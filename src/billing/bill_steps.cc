@@ -31,16 +31,15 @@ std::string head_json(const BillHead& head) {
     return out;
 }
 
-Status record(SqlConnection& store, std::string_view action, const Change& change,
-              const std::optional<BillHead>& before, const BillHead& after) {
-    AuditEntry entry{.at = change.at,
-                     .actor = change.actor,
-                     .action = std::string(action),
-                     .subject_kind = "bill",
-                     .subject_id = after.id,
-                     .before = before ? head_json(*before) : std::string(),
-                     .after = head_json(after)};
-    return append_audit(store, entry);
+AuditEntry record_of(std::string_view action, const Change& change,
+                     const std::optional<BillHead>& before, const BillHead& after) {
+    return {.at = change.at,
+            .actor = change.actor,
+            .action = std::string(action),
+            .subject_kind = "bill",
+            .subject_id = after.id,
+            .before = before ? head_json(*before) : std::string(),
+            .after = head_json(after)};
 }
 
 /// Steps of a bill that is not final; the rest of the row stays as it is.
@@ -179,15 +178,14 @@ Result<BillHead> take_alone(SqlConnection& store, const Change& change, const Cu
     if (of == nullptr)
         return fail(ErrorCode::corrupt_data,
                     "the customer of a bill is gone; run: tollgate verify");
-    TG_TRY(Step step, take(*of));
-    if (step.final) {
-        std::vector<Step::Final> finals;
-        finals.push_back(std::move(*step.final));
-        TG_CHECK_OK(book_finals(store, std::move(finals), change));
-    }
+    std::vector<Step> steps(1);
+    TG_TRY(steps[0], take(*of));
+    const std::string bill_id = steps[0].head.id;
+    const std::optional<Error> refused = steps[0].refused;
+    TG_CHECK_OK(finish_steps(store, std::move(steps), change.at));
     TG_CHECK_OK(transaction.commit());
-    if (step.refused) return fail(std::move(*step.refused));
-    return find_bill(store, step.head.id, change.at);
+    if (refused) return fail(*refused);
+    return find_bill(store, bill_id, change.at);
 }
 
 using CustomerMonth = std::pair<CustomerId, YearMonth>;
@@ -239,8 +237,8 @@ Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMo
     if (!update_figures(*bill, &head) && of.row) return out;
     make_draft(change, &head);
     TG_CHECK_OK(write_open(store, head));
-    TG_CHECK_OK(record(store, of.row ? "update" : "create", change,
-                       of.row ? std::optional(of.row->head) : std::nullopt, head));
+    out.record = record_of(of.row ? "update" : "create", change,
+                           of.row ? std::optional(of.row->head) : std::nullopt, head);
     out.has_changed = true;
     return out;
 }
@@ -260,7 +258,7 @@ Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const
     head.reviewed_at = change.at;
     head.reviewed_by = change.actor;
     TG_CHECK_OK(write_open(store, head));
-    TG_CHECK_OK(record(store, "review", change, of.row->head, head));
+    out.record = record_of("review", change, of.row->head, head);
     out.has_changed = true;
     return out;
 }
@@ -285,7 +283,7 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
     if (update_figures(bill, &head)) {
         make_draft(change, &head);
         TG_CHECK_OK(write_open(store, head));
-        TG_CHECK_OK(record(store, "update", change, of.row->head, head));
+        out.record = record_of("update", change, of.row->head, head);
         out.refused =
             Error{ErrorCode::conflict,
                   "bill " + head.id + " was reviewed with a total of " +
@@ -304,33 +302,39 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
     bill.status = name(head.status);
     bill.finalised_at = head.finalised_at;
     bill.due_at = head.due_at;
-    out.final = Step::Final{.before = of.row->head, .head = head, .document = bill_as_json(bill)};
+    out.final = Step::Final{.id = head.id, .document = bill_as_json(bill)};
+    out.record = record_of("finalise", change, of.row->head, head);
     TG_TRY(out.final->entry, entry_of(bill, of.unbilled, head, change.at));
     TG_CHECK_OK(write_final(store, head, bill, out.final->document));
     out.has_changed = true;
     return out;
 }
 
-Status book_finals(SqlConnection& store, std::vector<Step::Final> finals, const Change& change) {
+Status finish_steps(SqlConnection& store, std::vector<Step> steps, UtcMicros now) {
     std::vector<Entry> entries;
-    for (Step::Final& final : finals)
-        if (final.entry) entries.push_back(std::move(*final.entry));
+    std::vector<AuditEntry> records;
+    for (Step& step : steps) {
+        if (step.final && step.final->entry) entries.push_back(std::move(*step.final->entry));
+        if (step.record) records.push_back(std::move(*step.record));
+    }
     LedgerWriter ledger(&store);
-    TG_TRY(const std::vector<Booking> bookings, ledger.append(entries, change.at));
+    std::vector<Booking> bookings;
+    if (!entries.empty()) {
+        TG_TRY(bookings, ledger.append(entries, now));
+    }
     for (std::size_t i = 0; i < bookings.size(); ++i) {
         if (!bookings[i].is_new)
             return fail(ErrorCode::corrupt_data, "bill " + entries[i].cause.id +
                                                      " is in the ledger, but not final; run: "
                                                      "tollgate verify");
     }
-    for (const Step::Final& final : finals) {
+    for (const Step& step : steps) {
+        if (!step.final) continue;
         TG_TRY(const std::int64_t leaf,
-               append_proof(store, kProofBill, final.head.id, final.document, change.at));
+               append_proof(store, kProofBill, step.final->id, step.final->document, now));
         (void)leaf;
     }
-    for (const Step::Final& final : finals)
-        TG_CHECK_OK(record(store, "finalise", change, final.before, final.head));
-    return {};
+    return append_audits(store, records);
 }
 
 }  // namespace bill_internal
@@ -372,7 +376,8 @@ Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const
     head.status = BillStatus::sent;
     TG_CHECK_OK(run(store, "UPDATE bills SET status = ?, sent_at = ? WHERE id = ?",
                     {static_cast<std::int64_t>(head.status), change.at.micros, head.id}));
-    TG_CHECK_OK(record(store, "send", change, row.head, head));
+    AuditEntry entry = record_of("send", change, row.head, head);
+    TG_CHECK_OK(append_audit(store, entry));
     TG_CHECK_OK(transaction.commit());
     return find_bill(store, id, change.at);
 }

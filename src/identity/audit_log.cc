@@ -42,24 +42,35 @@ AuditEntry entry_of(const SqlRow& row) {
 }  // namespace
 
 Status append_audit(SqlConnection& connection, AuditEntry& entry) {
+    return append_audits(connection, std::span(&entry, 1));
+}
+
+Status append_audits(SqlConnection& connection, std::span<AuditEntry> entries) {
+    if (entries.empty()) return {};
     std::string previous;
+    std::int64_t id = 0;
     TG_CHECK_OK(
-        connection.query("UPDATE audit_head SET entries = entries + 1 RETURNING entries, hash", {},
-                         [&](const SqlRow& row) {
-                             entry.id = row.integer(0);
+        connection.query("UPDATE audit_head SET entries = entries + ? RETURNING entries, hash",
+                         {std::ssize(entries)}, [&](const SqlRow& row) {
+                             id = row.integer(0) - std::ssize(entries);
                              previous = row.text(1);
                              return true;
                          }));
-    entry.hash = chain_hash(previous, entry);
-    TG_TRY(std::int64_t rows,
-           connection.execute(
-               "INSERT INTO audit_log (id, at, actor, action, subject_kind, subject_id, "
-               "before_json, after_json, "
-               "previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               {entry.id, entry.at.micros, entry.actor, entry.action, entry.subject_kind,
-                entry.subject_id, entry.before, entry.after, previous, entry.hash}));
-    TG_ASSERT(rows == 1);
-    TG_TRY(rows, connection.execute("UPDATE audit_head SET hash = ?", {entry.hash}));
+    for (AuditEntry& entry : entries) {
+        entry.id = ++id;
+        entry.hash = chain_hash(previous, entry);
+        TG_TRY(const std::int64_t rows,
+               connection.execute(
+                   "INSERT INTO audit_log (id, at, actor, action, subject_kind, subject_id, "
+                   "before_json, after_json, "
+                   "previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   {entry.id, entry.at.micros, entry.actor, entry.action, entry.subject_kind,
+                    entry.subject_id, entry.before, entry.after, previous, entry.hash}));
+        TG_ASSERT(rows == 1);
+        previous = entry.hash;
+    }
+    TG_TRY(const std::int64_t rows,
+           connection.execute("UPDATE audit_head SET hash = ?", {previous}));
     TG_ASSERT(rows == 1);
     return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
@@ -28,6 +29,8 @@ struct AuditEntry {
 /// record stand or fall together. Writers queue here until their transactions end. `id` and `hash`
 /// are filled in.
 Status append_audit(SqlConnection& connection, AuditEntry& entry);
+/// Several at once, in order.
+Status append_audits(SqlConnection& connection, std::span<AuditEntry> entries);
 
 struct AuditFilter {
     std::string subject_kind{}, subject_id{};  ///< "" is any

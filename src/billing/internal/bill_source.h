@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "billing/internal/bill_rows.h"
+#include "identity/audit_log.h"
 
 namespace tg::bill_internal {
 
@@ -92,13 +93,13 @@ struct Step {
     /// Why it went no further. What was written until then is to be kept.
     std::optional<Error> refused{};
     std::optional<Error> warning{};  ///< what stands in the way of the next step
-    /// Of a bill that has become final: what is left to do by book_finals().
+    // What is left to do by finish_steps().
     struct Final {
-        BillHead before, head;
-        std::string document;
+        std::string id, document;
         std::optional<Entry> entry{};
     };
-    std::optional<Final> final{};
+    std::optional<Final> final{};  ///< of a bill that has become final
+    std::optional<AuditEntry> record{};
 };
 /// Steps inside the caller's transaction, with the books locked, from what was read after that.
 /// Errors: those after which the transaction cannot go on.
@@ -108,6 +109,6 @@ Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const
 Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, const Change& change,
                              int due_days);
 /// Ledger entries, then leaves of the proof log, then audit records, in the order of their locks.
-Status book_finals(SqlConnection& store, std::vector<Step::Final> finals, const Change& change);
+Status finish_steps(SqlConnection& store, std::vector<Step> steps, UtcMicros now);
 
 }  // namespace tg::bill_internal
