@@ -253,7 +253,8 @@ void add_notes(CLI::App* group, CommandContext* context, const Args& args) {
     command->callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
-            TG_TRY(const std::vector<BillNote> notes, list_notes(*store, args->id));
+            TG_TRY(const BillHead head, find_bill(*store, args->id, system_clock().now()));
+            TG_TRY(const std::vector<BillNote> notes, list_notes(*store, head.id));
             print_notes(notes);
             return {};
         });
