@@ -50,8 +50,9 @@ fuzz: setup ## fuzz longer: make fuzz T=name S=seconds (without T: all of them)
 	@ninja -C build/dev
 	@tools/fuzz.py -s $(S) $(T)
 
-crash: build ## kill -9 under load, N times, and check every bill: make crash N=200
+crash: build ## kill -9 under load, N times, and check every bill; then of commands that close months: make crash N=200
 	@tests/crash/run --kills $(N)
+	@tests/crash/run_books
 
 clean: ## remove what was built (the caches of ccache and npm stay)
 	@rm -rf build

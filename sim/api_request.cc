@@ -109,6 +109,7 @@ simdjson::error_code Reader::read_field(std::string_view key, od::value value) {
     }
     if (key == "quality") return read_text(value, &out_->quality);
     if (key == "stream_format") return read_text(value, &out_->stream_format);
+    if (key == "previous_response_id") return read_text(value, &out_->previous_response_id);
     if (key == "response_format" || key == "text") return read_format(value);
     if (key == "modalities") return read_modalities(value);
     if (key == "instructions") {

@@ -25,6 +25,7 @@ struct ApiRequest {
     bool wants_json = false, wants_audio = false, wants_base64 = false;
     bool has_prediction = false, answers_tool = false, is_reasoning_off = false;
     std::optional<bool> store;
+    std::string previous_response_id;
     std::string response_format;  ///< where it is a word: "srt", "b64_json"
     std::string quality, stream_format;
     std::int64_t choices = 1;

@@ -90,7 +90,14 @@ void ResponseObject::append(std::string& out, State state) {
         }
         append_main_item(out, state);
     }
-    out.append(R"(],"parallel_tool_calls":true,"previous_response_id":null,)");
+    out.append(R"(],"parallel_tool_calls":true,"previous_response_id":)");
+    if (request.previous_response_id.empty()) {
+        out.append("null,");
+    } else {
+        out.push_back('"');
+        append_json_escaped(out, request.previous_response_id);
+        out.append("\",");
+    }
     out.append(R"("reasoning":{"effort":null,"summary":null},"service_tier":")");
     out.append(is_done ? call_->plan().service_tier : "auto").append(R"(","store":)");
     out.append(request.store.value_or(true) ? "true" : "false");
@@ -273,6 +280,14 @@ ApiError no_such_response(const std::string& id) {
 
 Task<void> openai_responses(Call* call, std::string /*argument*/) {
     if (!co_await call->open_json(InputKey::input)) co_return;
+    const std::string& previous = call->request().previous_response_id;
+    if (!previous.empty() && !call->state()->responses.get(previous)) {
+        co_await call->refuse({.status = 400,
+                               .message = "Previous response with id '" + previous + "' not found.",
+                               .param = "previous_response_id",
+                               .code = "previous_response_not_found"});
+        co_return;
+    }
     call->set_answer_id("resp_");
     ResponseObject object(call);
     std::string body;

@@ -394,6 +394,16 @@ TEST_F(SimTest, ResponsesAreKeptUnlessToldOtherwise) {
     EXPECT_EQ(status(make(R"(,"store":true)")), 200);
     EXPECT_EQ(status(make(R"(,"store":false)")), 404);
     EXPECT_EQ(status("resp_unknown"), 404);
+    const std::string base = make("");
+    const Json next(client
+                        .post("/v1/responses",
+                              R"({"model":"m","input":"x","previous_response_id":")" + base + "\"}")
+                        .body);
+    EXPECT_EQ(next.text("/previous_response_id"), base);
+    const Json refused(
+        client.post("/v1/responses", R"({"model":"m","input":"x","previous_response_id":"resp_0"})")
+            .body);
+    EXPECT_EQ(refused.text("/error/code"), "previous_response_not_found");
     set(Knob::ignore_store_false, 1);
     EXPECT_EQ(status(make(R"(,"store":false)")), 200);
     set(Knob::zero_retention, 1);

@@ -57,6 +57,7 @@ def all_stages(fuzz_seconds, kills):
         Stage('tsan tests', 'tools/ctest.py tsan', needs='tsan build'),
         Stage('tsan e2e', 'tests/e2e/run tsan', needs='tsan build'),
         Stage('crash campaign', f'tests/crash/run --kills {kills}', needs='release build'),
+        Stage('books campaign', 'tests/crash/run_books --kills 100', needs='release build'),
         Stage('clang-tidy', 'tools/clang_tidy.py', needs='release build', minutes_max=40),
     ]
 

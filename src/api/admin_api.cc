@@ -16,10 +16,16 @@ constexpr std::string_view kOpenApiPath = "/admin/v1/openapi.yaml";
 const std::vector<Route>& all_routes() {
     static const std::vector<Route> kRoutes = [] {
         std::vector<Route> out;
-        for (const auto& list :
-             {customer_routes(), project_routes(), key_routes(), admin_token_routes(),
-              tier_routes(), limit_routes(), price_routes(), usage_routes(), event_routes(),
-              bill_routes(), fx_rate_routes(), audit_routes(), upstream_routes()}) {
+        for (const auto& list : {customer_routes(),   project_routes(),
+                                 key_routes(),        admin_token_routes(),
+                                 tier_routes(),       limit_routes(),
+                                 price_routes(),      usage_routes(),
+                                 event_routes(),      invoice_routes(),
+                                 settlement_routes(), statement_routes(),
+                                 bill_routes(),       bill_adjustment_routes(),
+                                 contract_routes(),   credit_routes(),
+                                 payment_routes(),    fx_rate_routes(),
+                                 audit_routes(),      upstream_routes()}) {
             out.insert(out.end(), list.begin(), list.end());
         }
         return out;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "billing/bill.h"
+#include "documents/documents.h"
 #include "gateway/upstream_status.h"
 #include "identity/identity_store.h"
 
@@ -42,6 +43,8 @@ class AdminApi {
         Clock* clock = nullptr;
         std::string default_time_zone = "Asia/Shanghai";  ///< of customers created without one
         BillTerms terms{};                                ///< bills are drafted with
+        Issuer issuer{};                                  ///< of bills and invoices
+        InvoiceSettings invoices{};
         /// After a change of customers, projects or keys, before the answer is sent.
         DirectoryChanged on_directory_changed{};
         /// After a change of tiers or limits, before the answer is sent.

@@ -1,6 +1,7 @@
 #include "api/internal/route.h"
 #include "billing/bill_notes.h"
 #include "billing/bill_register.h"
+#include "documents/documents.h"
 
 namespace tg::api {
 namespace {
@@ -70,20 +71,15 @@ Result<ApiReply> find(Call& call) {
 
 Result<ApiReply> get(Call& call) {
     const std::string format = call.query.text("format").value_or("json");
-    if (format != "json" && format != "csv" && format != "table") {
-        return fail(ErrorCode::invalid_request,
-                    "the parameter 'format' must be json, csv or table");
-    }
+    TG_TRY(const Language language, parse_language(call.query.text("language").value_or("en")));
     TG_TRY(const YearMonth month, parse_year_month(call.path[1]));
     TG_TRY(const Customer customer, call.customer(call.path[0]));
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
     TG_TRY(const Bill bill, current_bill(*connection, customer.code, month, call.options->terms,
                                          call.query.text("project")));
-    if (format == "csv")
-        return ApiReply{.content_type = "text/csv; charset=utf-8", .body = bill_as_csv(bill)};
-    if (format == "table")
-        return ApiReply{.content_type = "text/plain; charset=utf-8", .body = bill_as_table(bill)};
-    return json_reply(200, bill_as_json(bill));
+    TG_TRY(BillFile file,
+           render_bill(bill, format, {.language = language, .issuer = call.options->issuer}));
+    return ApiReply{.content_type = file.content_type, .body = std::move(file.bytes)};
 }
 
 /// A step of the bill in the path; nothing stands in the body.
@@ -129,21 +125,35 @@ Result<ApiReply> notes(Call& call) {
     return notes_reply(found);
 }
 
+Result<ApiReply> show_note(Call& call) {
+    const std::string format = call.query.text("format").value_or("json");
+    TG_TRY(const Language language, parse_language(call.query.text("language").value_or("en")));
+    TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
+    TG_TRY(const BillNote note, find_note(*connection, call.path[0]));
+    if (format == "json") return json_reply(200, note_as_json(note));
+    if (format != "pdf") {
+        return fail(ErrorCode::invalid_request,
+                    "'" + format + "' is no format of a note; those are json and pdf");
+    }
+    TG_TRY(const BillHead head, find_bill(*connection, note.bill_id, call.now));
+    TG_TRY(const Bill bill,
+           current_bill(*connection, head.customer_code, head.month, call.options->terms));
+    TG_TRY(std::string pdf,
+           note_as_pdf(note, bill, {.language = language, .issuer = call.options->issuer}));
+    return ApiReply{.content_type = "application/pdf", .body = std::move(pdf)};
+}
+
 Result<ApiReply> add_note(Call& call) {
     TG_TRY(Body body, call.body());
     NoteRequest request{.bill_id = call.path[0], .reason = {}};
-    const std::string kind = body.required_text("kind"), net = body.required_text("net_cny");
+    const std::string kind = body.required_text("kind");
+    request.net_fen = body.required_cents("net_cny");
     request.project = body.text("project").value_or("");
     request.reason = body.required_text("reason");
     TG_CHECK_OK(body.finish());
     if (kind != name(NoteKind::credit) && kind != name(NoteKind::debit))
         return fail(ErrorCode::invalid_request, "'kind' must be credit_note or debit_note");
     request.kind = kind == name(NoteKind::credit) ? NoteKind::credit : NoteKind::debit;
-    const Result<int128> fen = parse_scaled(net, 2);
-    if (!fen.ok() || *fen > std::numeric_limits<std::int64_t>::max())
-        return fail(ErrorCode::invalid_request,
-                    "'net_cny' must be an amount such as \"12.50\", with at most two decimals");
-    request.net_fen = static_cast<std::int64_t>(*fen);
     request.reference = call.request->idempotency_key;
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
     TG_TRY(const BillNote note, issue_note(*connection, request, call.change()));
@@ -220,7 +230,12 @@ std::span<const Route> bill_routes() {
         {"GET", "/bills/{bill}", AdminScope::read, find},
         // Before the next one, whose pattern has room for it.
         {"GET", "/bills/{bill}/notes", AdminScope::read, notes},
-        {"GET", "/bills/{customer}/{month}", AdminScope::read, get, {"project", "format"}},
+        {"GET", "/notes/{note}", AdminScope::read, show_note, {"format", "language"}},
+        {"GET",
+         "/bills/{customer}/{month}",
+         AdminScope::read,
+         get,
+         {"project", "format", "language"}},
         {"POST", "/bills/{bill}/review", AdminScope::write, review},
         {"POST", "/bills/{bill}/finalise", AdminScope::write, finalise},
         {"POST", "/bills/{bill}/send", AdminScope::write, send},

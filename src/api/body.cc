@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "base/money.h"
+
 namespace tg::api {
 
 Body::Body(JsonValue object) : object_(std::move(object)), is_taken_(object_.members.size()) {}
@@ -43,6 +45,23 @@ std::optional<std::int64_t> Body::integer(std::string_view name) {
     if (found->kind == JsonValue::Kind::integer) return found->integer;
     note_error("'" + std::string(name) + "' must be an integer");
     return std::nullopt;
+}
+
+std::optional<std::int64_t> Body::cents(std::string_view name) {
+    const std::optional<std::string> found = text(name);
+    if (!found) return std::nullopt;
+    constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+    const Result<int128> cents = parse_scaled(*found, 2);
+    if (cents.ok() && *cents >= -kMax && *cents <= kMax) return static_cast<std::int64_t>(*cents);
+    note_error("'" + std::string(name) +
+               "' must be an amount such as \"12.50\", with at most two decimals");
+    return std::nullopt;
+}
+
+std::int64_t Body::required_cents(std::string_view name) {
+    if (const std::optional<std::int64_t> found = cents(name)) return *found;
+    note_error("'" + std::string(name) + "' is missing");
+    return 0;
 }
 
 std::optional<std::uint32_t> Body::id(std::string_view name) {

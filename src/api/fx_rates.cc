@@ -5,8 +5,6 @@
 namespace tg::api {
 namespace {
 
-constexpr std::int64_t kDayMicros = 86'400'000'000;
-
 Result<ApiReply> list(Call& call) {
     TG_TRY(const std::int64_t limit, call.query.integer("limit", 100, 1, 1000));
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
@@ -15,7 +13,7 @@ Result<ApiReply> list(Call& call) {
     JsonWriter json(body);
     json.begin_object().key("data").begin_array();
     for (const FxRate& rate : rates) {
-        json.begin_object().field("date", format_rfc3339({rate.day * kDayMicros}).substr(0, 10));
+        json.begin_object().field("date", day_text(rate.day));
         json.field("usd_cny", format_scaled(rate.usd_cny_e8, 8, 4))
             .field("source", rate.source)
             .end_object();

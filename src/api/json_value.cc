@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include "base/json_writer.h"
+
 namespace tg::api {
 namespace {
 
@@ -57,6 +59,33 @@ Result<JsonValue> convert(const simdjson::dom::element& element, int depth) {
                 "example \"2.50\"");
 }
 
+void write_json(JsonWriter& json, const JsonValue& value) {
+    switch (value.kind) {
+        case JsonValue::Kind::null:
+            json.null();
+            break;
+        case JsonValue::Kind::flag:
+            json.value(value.flag);
+            break;
+        case JsonValue::Kind::integer:
+            json.value(value.integer);
+            break;
+        case JsonValue::Kind::text:
+            json.value(value.text);
+            break;
+        case JsonValue::Kind::array:
+            json.begin_array();
+            for (const JsonValue& item : value.items) write_json(json, item);
+            json.end_array();
+            break;
+        case JsonValue::Kind::object:
+            json.begin_object();
+            for (const auto& [name, member] : value.members) write_json(json.key(name), member);
+            json.end_object();
+            break;
+    }
+}
+
 }  // namespace
 
 Result<JsonValue> parse_json(std::string_view text) {
@@ -69,6 +98,13 @@ Result<JsonValue> parse_json(std::string_view text) {
                     std::string("the body is no valid JSON: ") + simdjson::error_message(error));
     }
     return convert(element, 0);
+}
+
+std::string json_text(const JsonValue& value) {
+    std::string out;
+    JsonWriter json(out);
+    write_json(json, value);
+    return out;
 }
 
 }  // namespace tg::api

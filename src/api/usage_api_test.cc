@@ -133,7 +133,14 @@ TEST_P(UsageApiTest, a_bill_comes_as_json_csv_and_table) {
     EXPECT_EQ(a.error("GET", "/bills/nobody/2026-06", "", "nobody"), "not_found");
     EXPECT_EQ(a.error("GET", "/bills/acme/2026-06?project=none", "", "none"), "not_found");
     EXPECT_EQ(a.error("GET", "/bills/acme/june", "", "june"), "invalid_request");
-    EXPECT_EQ(a.error("GET", "/bills/acme/2026-06?format=pdf", "", "json, csv or table"),
+    const ApiReply pdf = a.send("GET", "/bills/acme/2026-06?format=pdf&language=zh");
+    EXPECT_EQ(pdf.content_type, "application/pdf");
+    EXPECT_TRUE(pdf.body.starts_with("%PDF-"));
+    EXPECT_TRUE(a.send("GET", "/bills/acme/2026-06?format=xlsx").body.starts_with("PK"));
+    EXPECT_TRUE(a.send("GET", "/bills/acme/2026-06?format=focus").body.starts_with("BilledCost,"));
+    EXPECT_EQ(a.error("GET", "/bills/acme/2026-06?format=docx", "", "table, json, csv, pdf"),
+              "invalid_request");
+    EXPECT_EQ(a.error("GET", "/bills/acme/2026-06?language=fr", "", "en and zh"),
               "invalid_request");
 }
 
@@ -187,6 +194,127 @@ TEST_P(UsageApiTest, a_month_is_closed_step_by_step) {
     EXPECT_EQ(a.error("GET", "/bills?month=2026-06&status=done", "", "done"), "invalid_request");
     EXPECT_EQ(a.error("POST", "/billing-runs", "{}", "month"), "invalid_request");
     EXPECT_EQ(at(a.ok(200, "GET", "/audit?subject_kind=bill"), "data").items.size(), 4U);
+}
+
+TEST_P(UsageApiTest, a_bill_is_adjusted_before_it_is_final) {
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    const std::string credit =
+        R"({"customer":"acme","month":"2026-06","kind":"sla_credit","amount":"-0.01",)"
+        R"("text":"6 June, 99.2 %"})";
+    const auto made = a.ok(200, "POST", "/bill-adjustments", credit);
+    EXPECT_EQ(text_at(made, "id"), "ADJ-1");
+    EXPECT_EQ(text_at(made, "amount"), "-0.01");
+    const auto fee = a.ok(200, "POST", "/bill-adjustments",
+                          R"({"customer":"acme","month":"2026-06","project":"chat","amount":"7",)"
+                          R"("currency":"USD","text":"onboarding"})");
+    const auto bill = a.ok(200, "GET", "/bills/acme/2026-06");
+    ASSERT_EQ(at(bill, "adjustments").items.size(), 2U);
+    EXPECT_EQ(text_at(at(bill, "adjustments").items[1], "cny"), "49.00");
+    (void)a.ok(200, "POST", "/bill-adjustments/" + text_at(fee, "id") + "/cancel");
+    EXPECT_EQ(at(a.ok(200, "GET", "/bills/acme/2026-06"), "adjustments").items.size(), 1U);
+    const auto listed = a.ok(200, "GET", "/bill-adjustments?customer=acme&month=2026-06");
+    ASSERT_EQ(at(listed, "data").items.size(), 2U);
+    EXPECT_FALSE(text_at(at(listed, "data").items[1], "cancelled_at").empty());
+
+    const auto refused = [&](const std::string& body, const std::string& about) {
+        EXPECT_EQ(a.error("POST", "/bill-adjustments", body, about), "invalid_request");
+    };
+    refused(R"({"customer":"acme","month":"2026-06","text":"t"})", "'amount' is missing");
+    refused(R"({"customer":"acme","month":"2026-06","text":"t","amount":"1.005"})", "'amount'");
+    refused(R"({"customer":"acme","month":"June","text":"t","amount":"1"})", "June");
+    refused(R"({"customer":"acme","month":"2026-06","text":"t","amount":"1","kind":"gift"})",
+            "sla_credit");
+    EXPECT_EQ(a.error("GET", "/bill-adjustments", "", "'customer' or 'month'"), "invalid_request");
+    EXPECT_EQ(a.error("POST", "/bill-adjustments/ADJ-9/cancel", "", "ADJ-9"), "not_found");
+}
+
+TEST_P(UsageApiTest, a_contract_is_agreed_amended_and_ended) {
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    const std::string contract =
+        R"({"customer":"acme","code":"CT-1","kind":"one_year","first_day":"2026-06-01",)"
+        R"("framework":"FA-7","terms":{"transfer_discount_percent":"50"}})";
+    const auto made = a.ok(201, "POST", "/contracts", contract);
+    EXPECT_EQ(text_at(made, "last_day"), "2027-05-31");
+    EXPECT_EQ(text_at(made, "framework"), "FA-7");
+    (void)a.ok(201, "POST", "/contracts", contract);
+    EXPECT_EQ(at(a.ok(200, "GET", "/contracts?customer=acme"), "data").items.size(), 1U)
+        << "the same again is the one there is";
+    const auto bill = a.ok(200, "GET", "/bills/acme/2026-06");
+    ASSERT_FALSE(at(bill, "contract_items").items.empty());
+    EXPECT_EQ(text_at(at(bill, "contract_items").items[0], "kind"), "transfer");
+
+    const auto amended = a.ok(200, "POST", "/contracts/CT-1/amend",
+                              R"({"from_day":"2026-06-01","reason":"agreed again","terms":{}})");
+    EXPECT_EQ(at(amended, "versions").items.size(), 2U);
+    EXPECT_TRUE(at(a.ok(200, "GET", "/bills/acme/2026-06"), "contract_items").items.empty());
+    const auto ended = a.ok(200, "POST", "/contracts/CT-1/end",
+                            R"({"end_day":"2026-12-31","reason":"they leave"})");
+    EXPECT_EQ(text_at(ended, "end_day"), "2026-12-31");
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/contracts/CT-1"), "end_reason"), "they leave");
+    EXPECT_EQ(at(a.ok(200, "GET", "/audit?subject_kind=contract"), "data").items.size(), 3U);
+
+    const auto credit = a.ok(200, "GET", "/credit?customer=acme");
+    ASSERT_EQ(at(credit, "data").items.size(), 1U);
+    EXPECT_EQ(text_at(at(credit, "data").items[0], "contract"), "CT-1");
+    EXPECT_EQ(a.error("GET", "/credit?customer=nobody", "", "nobody"), "not_found");
+
+    EXPECT_EQ(a.error("GET", "/contracts/CT-9", "", "no contract 'CT-9'"), "not_found");
+    EXPECT_EQ(a.error("GET", "/contracts?customer=nobody", "", "nobody"), "not_found");
+    EXPECT_EQ(a.error("POST", "/contracts", R"({"customer":"acme"})", "is missing"),
+              "invalid_request");
+    EXPECT_EQ(a.error("POST", "/contracts/CT-1/amend",
+                      R"({"from_day":"2026-07-01","reason":"r","terms":{"promotion":{}}})",
+                      "terms: 'promotion.percent' is missing"),
+              "invalid_request");
+    EXPECT_EQ(a.error("POST", "/contracts/CT-1/amend",
+                      R"({"from_day":"July","reason":"r","terms":{}})", "'from_day'"),
+              "invalid_request");
+    EXPECT_EQ(a.error("POST", "/contracts/CT-1/end", R"({"end_day":"2026-11-30","reason":"r"})",
+                      "was ended before"),
+              "conflict");
+}
+
+TEST_P(UsageApiTest, a_payment_is_imported_matched_and_allocated) {
+    SettledApi settled(GetParam());
+    TestApi& a = settled.api;
+    a.t.clock.set(parse_rfc3339("2026-07-01T00:00:00Z").value());
+    (void)a.ok(200, "POST", "/billing-runs", R"({"month":"2026-06"})");
+    (void)a.ok(200, "POST", "/bills/BILL-acme-202606/review");
+    const auto bill = a.ok(200, "POST", "/bills/BILL-acme-202606/finalise");
+    const std::string owed = text_at(bill, "open_cny");
+    const std::string file = R"({"bank_account":"6222","file":"date,credit,text,reference\n)"
+                             R"(2026-07-05,)" +
+                             owed + R"(,BILL-acme-202606,B-1\n2026-07-06,8.00,gift,B-2\n"})";
+    const auto imported = a.ok(200, "POST", "/bank-statements", file);
+    EXPECT_EQ(at(imported, "recorded").integer, 2);
+    EXPECT_TRUE(at(a.ok(200, "POST", "/bank-statements", file), "was_imported").flag);
+    const auto matched = a.ok(200, "POST", "/payments/match", "{}");
+    EXPECT_EQ(at(matched, "matched").integer, 1);
+    EXPECT_EQ(at(matched, "open").items.size(), 1U);
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/bills/BILL-acme-202606"), "status"), "paid");
+    const auto part = a.ok(200, "POST", "/payments/PAY-2/allocations",
+                           R"({"for":"wallet","customer":"acme","cny":"5.00"})");
+    EXPECT_EQ(text_at(part, "rule"), "by_hand");
+    EXPECT_EQ(text_at(a.ok(200, "GET", "/payments/PAY-2"), "open_cny"), "3.00");
+    EXPECT_EQ(at(a.ok(200, "GET", "/payments/PAY-1/allocations"), "data").items.size(), 1U);
+    EXPECT_EQ(at(a.ok(200, "GET", "/payments?open=true"), "data").items.size(), 1U);
+    const auto recorded = a.ok(200, "POST", "/payments",
+                               R"({"bank_account":"6222","cny":"1.00","day":"2026-07-07",)"
+                               R"("reference":"B-3","method":"card"})");
+    EXPECT_EQ(text_at(recorded, "id"), "PAY-3");
+
+    EXPECT_EQ(a.error("POST", "/payments/PAY-2/allocations",
+                      R"({"for":"wallet","customer":"acme","cny":"3.01"})", "3.00 CNY are open"),
+              "conflict");
+    EXPECT_EQ(a.error("POST", "/payments/PAY-2/allocations", R"({"for":"gift"})", "'gift'"),
+              "invalid_request");
+    EXPECT_EQ(a.error("GET", "/payments/PAY-9", "", "no payment 'PAY-9'"), "not_found");
+    EXPECT_EQ(a.error("GET", "/payments?open=maybe", "", "'open'"), "invalid_request");
+    EXPECT_EQ(a.error("POST", "/bank-statements", R"({"file":"x","format":"abc"})", "'abc'"),
+              "invalid_request");
+    EXPECT_EQ(a.error("POST", "/payments", R"({"cny":"1"})", "is missing"), "invalid_request");
 }
 
 TEST_P(UsageApiTest, rates_are_added_and_stand_on_the_bill) {

@@ -2,14 +2,17 @@
 
 #include "app/proofs.h"
 #include "base/log.h"
-#include "base/thread_name.h"
 #include "billing/bill_register.h"
+#include "billing/credit.h"
+#include "billing/payments.h"
 
 namespace tg {
 namespace {
 
 /// A server that was just started has other things to do.
 constexpr std::chrono::minutes kFirstPause{5}, kPause{60};
+/// Credit may be overrun by what is used meanwhile.
+constexpr std::chrono::milliseconds kCreditPause{2'000};
 /// The earliest midnight is 14 hours before that of UTC.
 constexpr std::int64_t kEarliestZoneMicros = std::int64_t{14} * 3'600'000'000;
 
@@ -39,49 +42,77 @@ Result<KeptBooks> keep_books(SqlConnection& store, const Config& config, UtcMicr
                                   {"detail", problem.reason}});
     out.drafted = report.drafted;
     out.problems = std::ssize(report.problems);
+    TG_TRY(out.from_wallets, pay_from_wallets(store, {.actor = "server", .at = now}));
     TG_TRY(out.overdue, book_overdue(store, now));
     TG_TRY(const Sealed sealed, seal_books(store, config, now));
     out.sealed = sealed.ledger_leaves + sealed.audit_leaves;
     return out;
 }
 
-void BooksKeeper::start() {
-    thread_ = std::thread([this] {
-        set_thread_name("tg-books");
-        run();
-    });
-}
+namespace {
 
-void BooksKeeper::stop() {
-    {
-        const std::lock_guard lock(mutex_);
-        is_stopping_ = true;
+void keep(const Config& config) {
+    const auto kept = [&]() -> Result<KeptBooks> {
+        TG_TRY(const auto store, open_store(config.effective_store_url()));
+        return keep_books(*store, config, system_clock().now());
+    }();
+    if (!kept.ok()) {
+        log_error("books_not_kept",
+                  {{"error", name(kept.error().code)}, {"detail", kept.error().detail}});
+        return;
     }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    log_info("books_kept", {{"drafted", kept->drafted},
+                            {"from_wallets", kept->from_wallets},
+                            {"overdue", kept->overdue},
+                            {"sealed", kept->sealed},
+                            {"problems", kept->problems}});
 }
 
-bool BooksKeeper::sleep(std::chrono::minutes time) {
-    std::unique_lock lock(mutex_);
-    return !wake_.wait_for(lock, time, [this] { return is_stopping_; });
-}
+/// A connection that is kept, and the standings that were computed.
+class CreditKeeper {
+  public:
+    explicit CreditKeeper(const Config& config)
+        : url_(config.effective_store_url()),
+          book_({.usd_cny_e8 = config.usd_cny_e8, .vat_ppm = config.vat_ppm}) {}
 
-Status BooksKeeper::keep() {
-    TG_TRY(const auto store, open_store(config_.effective_store_url()));
-    TG_TRY(const KeptBooks kept, keep_books(*store, config_, system_clock().now()));
-    log_info("books_kept", {{"drafted", kept.drafted},
-                            {"overdue", kept.overdue},
-                            {"sealed", kept.sealed},
-                            {"problems", kept.problems}});
-    return {};
-}
-
-void BooksKeeper::run() {
-    for (std::chrono::minutes pause = kFirstPause; sleep(pause); pause = kPause) {
-        if (const Status kept = keep(); !kept.ok())
-            log_error("books_not_kept",
-                      {{"error", name(kept.error().code)}, {"detail", kept.error().detail}});
+    void look() {
+        const Result<std::int64_t> changed = enforce();
+        if (changed.ok() && *changed > 0)
+            log_info("customer_holds_changed", {{"changed", *changed}});
+        // The connection may be the problem: a database that restarted needs a new one.
+        if (!changed.ok()) store_.reset();
+        if (!changed.ok() && !was_failing_)
+            log_error("credit_not_looked_at",
+                      {{"error", name(changed.error().code)}, {"detail", changed.error().detail}});
+        was_failing_ = !changed.ok();
     }
+
+  private:
+    Result<std::int64_t> enforce() {
+        if (!store_) {
+            TG_TRY(store_, open_store(url_));
+        }
+        return book_.enforce(*store_, system_clock().now());
+    }
+
+    const std::string url_;
+    CreditBook book_;
+    std::unique_ptr<SqlConnection> store_;
+    bool was_failing_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<PeriodicTask> make_books_keeper(const Config& config) {
+    return std::make_unique<PeriodicTask>("tg-books", PeriodicTask::Pauses{kFirstPause, kPause},
+                                          [config] { keep(config); });
+}
+
+std::unique_ptr<PeriodicTask> make_credit_keeper(const Config& config) {
+    const auto keeper = std::make_shared<CreditKeeper>(config);
+    return std::make_unique<PeriodicTask>("tg-credit",
+                                          PeriodicTask::Pauses{kCreditPause, kCreditPause},
+                                          [keeper] { keeper->look(); });
 }
 
 }  // namespace tg

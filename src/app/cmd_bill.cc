@@ -1,33 +1,31 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "app/command_args.h"
 #include "app/commands.h"
 #include "app/output.h"
 #include "billing/bill_notes.h"
 #include "billing/bill_register.h"
-#include "identity/directory_holder.h"
+#include "documents/documents.h"
 
 namespace tg {
 namespace {
 
 struct BillArgs {
-    std::string customer, month, project, id, status, net, reason, reference, format = "table";
+    std::string customer, month, project, id, status, net, reason, reference, output;
+    std::string format = "table", language = "en", note_format = "json";
 };
 using Args = std::shared_ptr<BillArgs>;
-
-Change change_by_user() {
-    return {.actor = "cli:" + user_name(), .at = system_clock().now()};
-}
 
 BillTerms terms_of(const Config& config) {
     return {.usd_cny_e8 = config.usd_cny_e8, .vat_ppm = config.vat_ppm};
 }
 
-void print_bill(const Bill& bill, const std::string& format) {
-    if (format == "json")
-        print_text(bill_as_json(bill) + "\n");
-    else
-        print_text(format == "csv" ? bill_as_csv(bill) : bill_as_table(bill));
+/// To the file of --output, or to the terminal.
+Status print_bill(const Bill& bill, const Config& config, const BillArgs& args) {
+    TG_TRY(const Language language, parse_language(args.language));
+    TG_TRY(const BillFile file,
+           render_bill(bill, args.format, {.language = language, .issuer = config.issuer}));
+    return print_document(file, args.output);
 }
 
 std::string time_text(UtcMicros time) {
@@ -46,16 +44,22 @@ void print_heads(const std::vector<BillHead>& bills, const std::string& format) 
     format == "csv" ? table.print_csv() : table.print();
 }
 
-void add_format(CLI::App* command, const Args& args, std::vector<std::string> formats) {
-    command->add_option("--format", args->format)->check(CLI::IsMember(std::move(formats)));
+void add_format(Command command, const Args& args, std::vector<std::string> formats) {
+    command.add_option("--format", args->format).one_of(std::move(formats));
 }
 
-void add_show(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand("show", "one bill, by its id");
-    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
-    command->add_option("--project", args->project, "only this project's part");
-    add_format(command, args, {"table", "json", "csv"});
-    command->callback([=] {
+void add_output(Command command, const Args& args) {
+    command.add_option("--format", args->format, "table, json, csv, pdf, xlsx or focus");
+    command.add_option("--language", args->language, "of pdf and xlsx: en or zh");
+    command.add_option("--output", args->output, "write it to this file");
+}
+
+void add_show(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand("show", "one bill, by its id");
+    command.add_option("id", args->id, "e.g. BILL-acme-202611").required();
+    command.add_option("--project", args->project, "only this project's part");
+    add_output(command, args);
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const BillHead head, find_bill(*store, args->id, system_clock().now()));
@@ -63,8 +67,7 @@ void add_show(CLI::App* group, CommandContext* context, const Args& args) {
                 const Bill bill,
                 current_bill(*store, head.customer_code, head.month, head.terms,
                              args->project.empty() ? std::nullopt : std::optional(args->project)));
-            print_bill(bill, args->format);
-            return {};
+            return print_bill(bill, config, *args);
         });
     });
 }
@@ -78,22 +81,18 @@ Result<BillFilter> make_filter(SqlConnection& store, const BillArgs& args) {
         TG_TRY(out.status, parse_bill_status(args.status));
     }
     if (args.customer.empty()) return out;
-    TG_TRY(const auto directory, load_directory(store));
-    const Customer* customer = directory->customer(args.customer);
-    if (customer == nullptr)
-        return fail(ErrorCode::not_found, "customer '" + args.customer + "' does not exist");
-    out.customer = customer->id;
+    TG_TRY(out.customer, customer_id(store, args.customer));
     return out;
 }
 
-void add_list(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand("list", "the bills there are, newest month first");
-    command->add_option("--customer", args->customer, "code of the customer");
-    command->add_option("--month", args->month, "month, e.g. 2026-11");
-    command->add_option("--status", args->status,
-                        "draft, reviewed, finalised, sent, paid, overdue or void");
+void add_list(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand("list", "the bills there are, newest month first");
+    command.add_option("--customer", args->customer, "code of the customer");
+    command.add_option("--month", args->month, "month, e.g. 2026-11");
+    command.add_option("--status", args->status,
+                       "draft, reviewed, finalised, sent, paid, overdue or void");
     add_format(command, args, {"table", "csv"});
-    command->callback([=] {
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const BillFilter filter, make_filter(*store, *args));
@@ -117,11 +116,11 @@ void print_problems(const BillRunReport& report, CommandContext* context) {
     if (!report.problems.empty()) context->exit_code = 1;
 }
 
-void add_run(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand(
+void add_run(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand(
         "run", "draft the bills of all customers for a month that is over; may be repeated");
-    command->add_option("--month", args->month, "month, e.g. 2026-11")->required();
-    command->callback([=] {
+    command.add_option("--month", args->month, "month, e.g. 2026-11").required();
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const YearMonth month, parse_year_month(args->month));
@@ -170,14 +169,14 @@ Status run_step(const StepCommand& step, SqlConnection& store, const BillArgs& a
     return {};
 }
 
-void add_step(CLI::App* group, CommandContext* context, const Args& args, const StepCommand& step) {
-    CLI::App* command = group->add_subcommand(step.verb, step.about);
-    CLI::Option* id = command->add_option("id", args->id, "e.g. BILL-acme-202611");
+void add_step(Command group, CommandContext* context, const Args& args, const StepCommand& step) {
+    Command command = group.add_subcommand(step.verb, step.about);
+    CommandOption id = command.add_option("id", args->id, "e.g. BILL-acme-202611");
     if (step.take_all == nullptr)
-        id->required();
+        id.required();
     else
-        command->add_option("--month", args->month, "all bills of this month instead");
-    command->callback([=] {
+        command.add_option("--month", args->month, "all bills of this month instead");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             return run_step(step, *store, *args, context);
@@ -196,32 +195,27 @@ void print_notes(const std::vector<BillNote>& notes) {
     table.print();
 }
 
-void add_note(CLI::App* group, CommandContext* context, const Args& args, NoteKind kind) {
+void add_note(Command group, CommandContext* context, const Args& args, NoteKind kind) {
     const bool is_credit = kind == NoteKind::credit;
-    CLI::App* command =
-        group->add_subcommand(is_credit ? "credit" : "debit",
-                              is_credit ? "issue a credit note: take back a part of a final bill"
-                                        : "issue a debit note: charge more on a final bill");
-    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
-    command->add_option("--net", args->net, "RMB without tax, e.g. 12.50")->required();
-    command->add_option("--project", args->project, "whose part is corrected");
-    command->add_option("--reason", args->reason, "why; it stands on the note")->required();
-    command->add_option("--reference", args->reference,
-                        "your own number for it; asking again with it makes no second note");
-    command->callback([=] {
+    Command command =
+        group.add_subcommand(is_credit ? "credit" : "debit",
+                             is_credit ? "issue a credit note: take back a part of a final bill"
+                                       : "issue a debit note: charge more on a final bill");
+    command.add_option("id", args->id, "e.g. BILL-acme-202611").required();
+    command.add_option("--net", args->net, "RMB without tax, e.g. 12.50").required();
+    command.add_option("--project", args->project, "whose part is corrected");
+    command.add_option("--reason", args->reason, "why; it stands on the note").required();
+    command.add_option("--reference", args->reference,
+                       "your own number for it; asking again with it makes no second note");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
-            const Result<int128> fen = parse_scaled(args->net, 2);
-            if (!fen.ok() || *fen > std::numeric_limits<std::int64_t>::max()) {
-                return fail(ErrorCode::invalid_request,
-                            "--net '" + args->net +
-                                "' is no amount such as 12.50, with at most two decimals");
-            }
+            TG_TRY(const std::int64_t net_fen, parse_cents(args->net, "--net"));
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const BillNote note, issue_note(*store,
                                                    {.bill_id = args->id,
                                                     .kind = kind,
                                                     .project = args->project,
-                                                    .net_fen = static_cast<std::int64_t>(*fen),
+                                                    .net_fen = net_fen,
                                                     .reason = args->reason,
                                                     .reference = args->reference},
                                                    change_by_user()));
@@ -231,12 +225,12 @@ void add_note(CLI::App* group, CommandContext* context, const Args& args, NoteKi
     });
 }
 
-void add_void(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand(
-        "void", "take back all that is left of a final bill, by credit notes");
-    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
-    command->add_option("--reason", args->reason, "why; it stands on the notes")->required();
-    command->callback([=] {
+void add_void(Command group, CommandContext* context, const Args& args) {
+    Command command =
+        group.add_subcommand("void", "take back all that is left of a final bill, by credit notes");
+    command.add_option("id", args->id, "e.g. BILL-acme-202611").required();
+    command.add_option("--reason", args->reason, "why; it stands on the notes").required();
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const std::vector<BillNote> notes,
@@ -247,10 +241,10 @@ void add_void(CLI::App* group, CommandContext* context, const Args& args) {
     });
 }
 
-void add_notes(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand("notes", "the credit and debit notes over a bill");
-    command->add_option("id", args->id, "e.g. BILL-acme-202611")->required();
-    command->callback([=] {
+void add_notes(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand("notes", "the credit and debit notes over a bill");
+    command.add_option("id", args->id, "e.g. BILL-acme-202611").required();
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const BillHead head, find_bill(*store, args->id, system_clock().now()));
@@ -261,17 +255,46 @@ void add_notes(CLI::App* group, CommandContext* context, const Args& args) {
     });
 }
 
+/// One note, word for word or as a page.
+void add_show_note(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand("note", "one credit or debit note");
+    command.add_option("id", args->id, "e.g. CN-acme-202611-1").required();
+    command.add_option("--format", args->note_format).one_of({"json", "pdf"});
+    command.add_option("--language", args->language, "of the PDF").one_of({"en", "zh"});
+    command.add_option("--output", args->output, "a file instead of the terminal");
+    command.callback([=] {
+        context->run([=](const Config& config) -> Status {
+            TG_TRY(const Language language, parse_language(args->language));
+            TG_TRY(const auto store, context->open_store(config));
+            TG_TRY(const BillNote note, find_note(*store, args->id));
+            BillFile file{.bytes = note_as_json(note),
+                          .content_type = "application/json",
+                          .name = note.id + "." + args->note_format};
+            if (args->note_format == "pdf") {
+                TG_TRY(const BillHead head, find_bill(*store, note.bill_id, system_clock().now()));
+                TG_TRY(const Bill bill,
+                       current_bill(*store, head.customer_code, head.month, terms_of(config)));
+                TG_TRY(file.bytes,
+                       note_as_pdf(note, bill, {.language = language, .issuer = config.issuer}));
+                file.content_type = "application/pdf";
+                file.is_binary = true;
+            }
+            return print_document(file, args->output);
+        });
+    });
+}
+
 }  // namespace
 
-void add_bill_commands(CLI::App& app, CommandContext* context) {
+void add_bill_commands(Command app, CommandContext* context) {
     const auto args = std::make_shared<BillArgs>();
-    CLI::App* group = app.add_subcommand(
+    Command group = app.add_subcommand(
         "bill", "the bill of a customer and month, and the steps that make it final");
-    group->add_option("--customer", args->customer, "code of the customer");
-    group->add_option("--month", args->month, "month, e.g. 2026-11");
-    group->add_option("--project", args->project, "only this project's part");
-    add_format(group, args, {"table", "json", "csv"});
-    group->require_subcommand(0, 1);
+    group.add_option("--customer", args->customer, "code of the customer");
+    group.add_option("--month", args->month, "month, e.g. 2026-11");
+    group.add_option("--project", args->project, "only this project's part");
+    add_output(group, args);
+    group.allow_subcommand();
     add_run(group, context, args);
     add_list(group, context, args);
     add_show(group, context, args);
@@ -291,10 +314,13 @@ void add_bill_commands(CLI::App& app, CommandContext* context) {
     add_note(group, context, args, NoteKind::debit);
     add_void(group, context, args);
     add_notes(group, context, args);
-    group->callback([=] {
-        if (!group->get_subcommands().empty()) return;
+    add_show_note(group, context, args);
+    add_write_off_command(group, context);
+    add_bill_adjust_commands(group, context);
+    group.callback([=] {
+        if (group.has_subcommand()) return;
         if (args->customer.empty() || args->month.empty())
-            throw CLI::RequiredError("--customer and --month, or a subcommand");
+            fail_usage("--customer and --month, or a subcommand");
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const YearMonth month, parse_year_month(args->month));
@@ -302,8 +328,7 @@ void add_bill_commands(CLI::App& app, CommandContext* context) {
                 const Bill bill,
                 current_bill(*store, args->customer, month, terms_of(config),
                              args->project.empty() ? std::nullopt : std::optional(args->project)));
-            print_bill(bill, args->format);
-            return {};
+            return print_bill(bill, config, *args);
         });
     });
 }

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -8,10 +7,10 @@
 namespace tg {
 namespace {
 
-void add_settle(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand(
+void add_settle(Command app, CommandContext* context) {
+    Command command = app.add_subcommand(
         "settle", "move what is in the journal into the store, while no server runs");
-    command->callback([=] {
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             // Opening recovers: what a crash left open is settled as unconfirmed, and two settlers
@@ -37,9 +36,15 @@ void add_settle(CLI::App& app, CommandContext* context) {
 
 }  // namespace
 
-void add_billing_commands(CLI::App& app, CommandContext* context) {
+void add_billing_commands(Command app, CommandContext* context) {
     add_bill_commands(app, context);
+    add_contract_commands(app, context);
+    add_credit_command(app, context);
     add_fx_commands(app, context);
+    add_invoice_commands(app, context);
+    add_payment_commands(app, context);
+    add_refund_commands(app, context);
+    add_statement_command(app, context);
     add_settle(app, context);
 }
 

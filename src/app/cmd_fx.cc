@@ -1,10 +1,8 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "base/file.h"
 #include "billing/fx_rates.h"
 
 namespace tg {
@@ -15,20 +13,14 @@ struct FxArgs {
     std::int64_t limit = 30;
 };
 
-Result<std::string> read_text(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return fail(ErrorCode::io_error, "cannot open '" + file + "'");
-    return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-void add_import(CLI::App* group, CommandContext* context, const std::shared_ptr<FxArgs>& args) {
-    CLI::App* command = group->add_subcommand(
+void add_import(Command group, CommandContext* context, const std::shared_ptr<FxArgs>& args) {
+    Command command = group.add_subcommand(
         "import", "add rates from a CSV file: date,rate[,source]; all or none");
-    command->add_option("file", args->file, "e.g. rates.csv")->required();
-    command->add_option("--source", args->source, "of rates whose line names none");
-    command->callback([=] {
+    command.add_option("file", args->file, "e.g. rates.csv").required();
+    command.add_option("--source", args->source, "of rates whose line names none");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
-            TG_TRY(const std::string text, read_text(args->file));
+            TG_TRY(const std::string text, read_whole_file(args->file));
             const auto rates = parse_fx_csv(text, args->source);
             if (!rates.ok()) {
                 return fail(rates.error().code, "'" + args->file + "': " + rates.error().detail);
@@ -44,18 +36,17 @@ void add_import(CLI::App* group, CommandContext* context, const std::shared_ptr<
     });
 }
 
-void add_list(CLI::App* group, CommandContext* context, const std::shared_ptr<FxArgs>& args) {
-    CLI::App* command = group->add_subcommand("list", "the rates there are, newest first");
-    command->add_option("--limit", args->limit, "how many")->check(CLI::Range(1, 100'000));
-    command->add_option("--format", args->format)->check(CLI::IsMember({"table", "csv"}));
-    command->callback([=] {
+void add_list(Command group, CommandContext* context, const std::shared_ptr<FxArgs>& args) {
+    Command command = group.add_subcommand("list", "the rates there are, newest first");
+    command.add_option("--limit", args->limit, "how many").between(1, 100'000);
+    command.add_option("--format", args->format).one_of({"table", "csv"});
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const std::vector<FxRate> rates, list_fx_rates(*store, args->limit));
             TextTable table({"date", "usd_cny", "source"});
             for (const FxRate& rate : rates) {
-                table.row({format_rfc3339({rate.day * std::int64_t{86'400'000'000}}).substr(0, 10),
-                           format_scaled(rate.usd_cny_e8, 8, 4), rate.source});
+                table.row({day_text(rate.day), format_scaled(rate.usd_cny_e8, 8, 4), rate.source});
             }
             args->format == "csv" ? table.print_csv() : table.print();
             return {};
@@ -65,11 +56,11 @@ void add_list(CLI::App* group, CommandContext* context, const std::shared_ptr<Fx
 
 }  // namespace
 
-void add_fx_commands(CLI::App& app, CommandContext* context) {
+void add_fx_commands(Command app, CommandContext* context) {
     const auto args = std::make_shared<FxArgs>();
-    CLI::App* group =
+    Command group =
         app.add_subcommand("fx", "exchange rates: a bill locks the one of its month's last day");
-    group->require_subcommand(1);
+    group.require_subcommand();
     add_import(group, context, args);
     add_list(group, context, args);
 }

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -109,14 +108,14 @@ void print_policies(const DataPolicy& customer, const DataPolicy* project) {
     std::printf("what holds:        %s\n", describe(narrow(customer, *project)).c_str());
 }
 
-void add_customer_policy(CLI::App* group, CommandContext* context,
+void add_customer_policy(Command group, CommandContext* context,
                          const std::shared_ptr<CustomerArgs>& args) {
-    CLI::App* policy = group->add_subcommand(
+    Command policy = group.add_subcommand(
         "policy", "show or change the data policy that holds for all projects of a customer");
-    policy->add_option("code", args->code, "the customer")->required();
+    policy.add_option("code", args->code, "the customer").required();
     add_policy_options(policy, &args->policy);
-    policy->add_flag("--json", args->is_json, "print JSON");
-    policy->callback([=] {
+    policy.add_flag("--json", args->is_json, "print JSON");
+    policy.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 TG_TRY(const DataPolicyPatch patch, args->policy.patch());
@@ -135,17 +134,17 @@ void add_customer_policy(CLI::App* group, CommandContext* context,
     });
 }
 
-void add_customer_create(CLI::App* group, CommandContext* context,
+void add_customer_create(Command group, CommandContext* context,
                          const std::shared_ptr<CustomerArgs>& args) {
-    CLI::App* create = group->add_subcommand("create", "add a customer");
-    create->add_option("--name", args->name, "full name, as on bills")->required();
-    create->add_option("--code", args->code,
-                       "short name in commands and bill ids (default: made from the name)");
-    create->add_option("--time-zone", args->time_zone,
-                       "IANA zone that its months are cut in (default: billing.time_zone)");
+    Command create = group.add_subcommand("create", "add a customer");
+    create.add_option("--name", args->name, "full name, as on bills").required();
+    create.add_option("--code", args->code,
+                      "short name in commands and bill ids (default: made from the name)");
+    create.add_option("--time-zone", args->time_zone,
+                      "IANA zone that its months are cut in (default: billing.time_zone)");
     add_policy_options(create, &args->policy);
-    create->add_flag("--json", args->is_json, "print JSON");
-    create->callback([=] {
+    create.add_flag("--json", args->is_json, "print JSON");
+    create.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 NewCustomer request{.code = args->code.empty() ? code_from(args->name) : args->code,
@@ -164,15 +163,15 @@ void add_customer_create(CLI::App* group, CommandContext* context,
     });
 }
 
-void add_customer(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("customer", "who buys: customers");
-    group->require_subcommand(1);
+void add_customer(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("customer", "who buys: customers");
+    group.require_subcommand();
     auto args = std::make_shared<CustomerArgs>();
     add_customer_create(group, context, args);
     add_customer_policy(group, context, args);
-    CLI::App* list = group->add_subcommand("list", "list customers");
-    list->add_flag("--json", args->is_json, "print JSON");
-    list->callback([=] {
+    Command list = group.add_subcommand("list", "list customers");
+    list.add_flag("--json", args->is_json, "print JSON");
+    list.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 TG_TRY(const std::vector<Customer> all, session.store.customers({.limit = 1000}));
@@ -193,11 +192,11 @@ void add_customer(CLI::App& app, CommandContext* context) {
         });
     });
     for (const bool is_active : {true, false}) {
-        CLI::App* command =
-            group->add_subcommand(is_active ? "enable" : "disable",
-                                  is_active ? "let its keys be used again" : "refuse all its keys");
-        command->add_option("code", args->code, "the customer")->required();
-        command->callback([=] {
+        Command command =
+            group.add_subcommand(is_active ? "enable" : "disable",
+                                 is_active ? "let its keys be used again" : "refuse all its keys");
+        command.add_option("code", args->code, "the customer").required();
+        command.callback([=] {
             context->run([=](const Config& config) {
                 return with_store(config, context, [&](IdentitySession& session) -> Status {
                     TG_TRY(const Customer customer, session.store.customer(args->code));
@@ -219,15 +218,15 @@ struct ProjectArgs {
     PolicyArgs policy;
 };
 
-void add_project_policy(CLI::App* group, CommandContext* context,
+void add_project_policy(Command group, CommandContext* context,
                         const std::shared_ptr<ProjectArgs>& args) {
-    CLI::App* policy = group->add_subcommand(
+    Command policy = group.add_subcommand(
         "policy", "show or change where a project's calls may go and what may be kept of them");
-    policy->add_option("--customer", args->customer, "code of the customer")->required();
-    policy->add_option("--project", args->code, "code of the project")->required();
+    policy.add_option("--customer", args->customer, "code of the customer").required();
+    policy.add_option("--project", args->code, "code of the project").required();
     add_policy_options(policy, &args->policy);
-    policy->add_flag("--json", args->is_json, "print JSON");
-    policy->callback([=] {
+    policy.add_flag("--json", args->is_json, "print JSON");
+    policy.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 TG_TRY(const DataPolicyPatch patch, args->policy.patch());
@@ -247,22 +246,22 @@ void add_project_policy(CLI::App* group, CommandContext* context,
     });
 }
 
-void add_project(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand(
+void add_project(Command app, CommandContext* context) {
+    Command group = app.add_subcommand(
         "project",
         "what calls are billed to: projects of customers, with department and environment");
-    group->require_subcommand(1);
+    group.require_subcommand();
     auto args = std::make_shared<ProjectArgs>();
-    CLI::App* create = group->add_subcommand("create", "add a project to a customer");
-    create->add_option("--customer", args->customer, "code of the customer")->required();
-    create->add_option("--name", args->name, "name, as on bills")->required();
-    create->add_option("--code", args->code, "short name (default: made from the name)");
-    create->add_option("--department", args->department, "department whose cost it is");
-    create->add_option("--environment", args->environment,
-                       "production, staging, ... (default: production)");
+    Command create = group.add_subcommand("create", "add a project to a customer");
+    create.add_option("--customer", args->customer, "code of the customer").required();
+    create.add_option("--name", args->name, "name, as on bills").required();
+    create.add_option("--code", args->code, "short name (default: made from the name)");
+    create.add_option("--department", args->department, "department whose cost it is");
+    create.add_option("--environment", args->environment,
+                      "production, staging, ... (default: production)");
     add_policy_options(create, &args->policy);
-    create->add_flag("--json", args->is_json, "print JSON");
-    create->callback([=] {
+    create.add_flag("--json", args->is_json, "print JSON");
+    create.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 TG_TRY(const Customer customer, session.store.customer(args->customer));
@@ -283,10 +282,10 @@ void add_project(CLI::App& app, CommandContext* context) {
         });
     });
     add_project_policy(group, context, args);
-    CLI::App* list = group->add_subcommand("list", "list projects");
-    list->add_option("--customer", args->customer, "only of this customer");
-    list->add_flag("--json", args->is_json, "print JSON");
-    list->callback([=] {
+    Command list = group.add_subcommand("list", "list projects");
+    list.add_option("--customer", args->customer, "only of this customer");
+    list.add_flag("--json", args->is_json, "print JSON");
+    list.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 std::optional<CustomerId> only;
@@ -335,16 +334,14 @@ void print_new_key(const KeyArgs& args, const CreatedKey& made) {
                  made.key.id.get());
 }
 
-void add_key_create(CLI::App* group, CommandContext* context,
-                    const std::shared_ptr<KeyArgs>& args) {
-    CLI::App* create = group->add_subcommand("create", "make a key; it is printed once");
-    create->add_option("--customer", args->customer, "code of the customer")->required();
-    create->add_option("--project", args->project, "code of the project that is billed")
-        ->required();
-    create->add_option("--name", args->name, "what it is for");
-    create->add_option("--expires", args->expires, "last moment, e.g. 2027-01-01 (default: never)");
-    create->add_flag("--json", args->is_json, "print JSON");
-    create->callback([=] {
+void add_key_create(Command group, CommandContext* context, const std::shared_ptr<KeyArgs>& args) {
+    Command create = group.add_subcommand("create", "make a key; it is printed once");
+    create.add_option("--customer", args->customer, "code of the customer").required();
+    create.add_option("--project", args->project, "code of the project that is billed").required();
+    create.add_option("--name", args->name, "what it is for");
+    create.add_option("--expires", args->expires, "last moment, e.g. 2027-01-01 (default: never)");
+    create.add_flag("--json", args->is_json, "print JSON");
+    create.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 NewKey request{.name = args->name.empty() ? std::string("key") : args->name};
@@ -358,11 +355,11 @@ void add_key_create(CLI::App* group, CommandContext* context,
     });
 }
 
-void add_key_list(CLI::App* group, CommandContext* context, const std::shared_ptr<KeyArgs>& args) {
-    CLI::App* list = group->add_subcommand("list", "list keys (never the keys themselves)");
-    list->add_option("--customer", args->customer, "only of this customer");
-    list->add_flag("--json", args->is_json, "print JSON");
-    list->callback([=] {
+void add_key_list(Command group, CommandContext* context, const std::shared_ptr<KeyArgs>& args) {
+    Command list = group.add_subcommand("list", "list keys (never the keys themselves)");
+    list.add_option("--customer", args->customer, "only of this customer");
+    list.add_flag("--json", args->is_json, "print JSON");
+    list.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 std::optional<CustomerId> only;
@@ -398,19 +395,18 @@ void add_key_list(CLI::App* group, CommandContext* context, const std::shared_pt
     });
 }
 
-void add_key(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("key", "API keys of projects");
-    group->require_subcommand(1);
+void add_key(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("key", "API keys of projects");
+    group.require_subcommand();
     auto args = std::make_shared<KeyArgs>();
     add_key_create(group, context, args);
     add_key_list(group, context, args);
     for (const bool is_active : {true, false}) {
-        CLI::App* command =
-            group->add_subcommand(is_active ? "enable" : "disable",
-                                  is_active ? "accept a key again" : "refuse a key from now on");
-        command->add_option("id", args->id, "number of the key, see: tollgate key list")
-            ->required();
-        command->callback([=] {
+        Command command =
+            group.add_subcommand(is_active ? "enable" : "disable",
+                                 is_active ? "accept a key again" : "refuse a key from now on");
+        command.add_option("id", args->id, "number of the key, see: tollgate key list").required();
+        command.callback([=] {
             context->run([=](const Config& config) {
                 return with_store(config, context, [&](IdentitySession& session) -> Status {
                     TG_TRY(const ApiKey key,
@@ -423,13 +419,13 @@ void add_key(CLI::App& app, CommandContext* context) {
             });
         });
     }
-    CLI::App* rotate =
-        group->add_subcommand("rotate", "make a new key for an old one; it is printed once");
-    rotate->add_option("id", args->id, "number of the old key")->required();
-    rotate->add_option("--overlap-hours", args->overlap_hours,
-                       "how long the old key stays valid (default: it ends at once)");
-    rotate->add_flag("--json", args->is_json, "print JSON");
-    rotate->callback([=] {
+    Command rotate =
+        group.add_subcommand("rotate", "make a new key for an old one; it is printed once");
+    rotate.add_option("id", args->id, "number of the old key").required();
+    rotate.add_option("--overlap-hours", args->overlap_hours,
+                      "how long the old key stays valid (default: it ends at once)");
+    rotate.add_flag("--json", args->is_json, "print JSON");
+    rotate.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 const KeyRotation rotation{.overlap_micros = args->overlap_hours * 3'600'000'000};
@@ -442,18 +438,18 @@ void add_key(CLI::App& app, CommandContext* context) {
     });
 }
 
-void add_admin_token(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("admin-token", "tokens for the admin REST API");
-    group->require_subcommand(1);
+void add_admin_token(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("admin-token", "tokens for the admin REST API");
+    group.require_subcommand();
     struct Args {
         std::string name, scopes = "read,write", expires;
     };
     auto args = std::make_shared<Args>();
-    CLI::App* create = group->add_subcommand("create", "make a token; it is printed once");
-    create->add_option("--name", args->name, "who or what uses it")->required();
-    create->add_option("--scopes", args->scopes, "read or read,write (default: read,write)");
-    create->add_option("--expires", args->expires, "last moment (default: never)");
-    create->callback([=] {
+    Command create = group.add_subcommand("create", "make a token; it is printed once");
+    create.add_option("--name", args->name, "who or what uses it").required();
+    create.add_option("--scopes", args->scopes, "read or read,write (default: read,write)");
+    create.add_option("--expires", args->expires, "last moment (default: never)");
+    create.callback([=] {
         context->run([=](const Config& config) {
             return with_store(config, context, [&](IdentitySession& session) -> Status {
                 NewAdminToken request;
@@ -474,7 +470,7 @@ void add_admin_token(CLI::App& app, CommandContext* context) {
 
 }  // namespace
 
-void add_identity_commands(CLI::App& app, CommandContext* context) {
+void add_identity_commands(Command app, CommandContext* context) {
     add_customer(app, context);
     add_project(app, context);
     add_key(app, context);

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 
@@ -41,28 +40,27 @@ Status dump(const std::string& directory, std::string_view from) {
 
 }  // namespace
 
-void add_journal_commands(CLI::App& app, CommandContext* context) {
-    CLI::App* group =
-        app.add_subcommand("journal", "the usage journal: what every bill is made of");
-    group->require_subcommand(1);
+void add_journal_commands(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("journal", "the usage journal: what every bill is made of");
+    group.require_subcommand();
     auto directory = std::make_shared<std::string>();
-    CLI::App* dump_command =
-        group->add_subcommand("dump", "all records as JSON lines; also while the server runs");
-    CLI::App* verify_command = group->add_subcommand(
+    Command dump_command =
+        group.add_subcommand("dump", "all records as JSON lines; also while the server runs");
+    Command verify_command = group.add_subcommand(
         "verify", "check every record's checksum and that each call ended once");
-    for (CLI::App* each : {dump_command, verify_command}) {
-        each->add_option("directory", *directory,
-                         "journal directory (default: the configuration's)");
+    for (Command each : {dump_command, verify_command}) {
+        each.add_option("directory", *directory,
+                        "journal directory (default: the configuration's)");
     }
     auto from = std::make_shared<std::string>();
-    dump_command->add_option(
+    dump_command.add_option(
         "--from", *from, "begin at this record, SEGMENT:OFFSET as in \"at\" (default: the first)");
-    dump_command->callback([=] {
+    dump_command.callback([=] {
         context->run([=](const Config& config) {
             return dump(directory->empty() ? config.journal_dir() : *directory, *from);
         });
     });
-    verify_command->callback([=] {
+    verify_command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const JournalSummary summary,
                    verify_journal(directory->empty() ? config.journal_dir() : *directory));

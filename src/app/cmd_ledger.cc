@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -174,11 +173,10 @@ Status print_entries(SqlConnection& store, const EntryFilter& filter, const std:
     });
 }
 
-void add_accounts(CLI::App* group, const Args& args) {
-    CLI::App* command = group->add_subcommand("accounts", "the chart of accounts");
-    command->add_option("--format", args->format, "table or csv")
-        ->check(CLI::IsMember({"table", "csv"}));
-    command->callback([=] {
+void add_accounts(Command group, const Args& args) {
+    Command command = group.add_subcommand("accounts", "the chart of accounts");
+    command.add_option("--format", args->format, "table or csv").one_of({"table", "csv"});
+    command.callback([=] {
         TextTable table({"account", "name", "title", "title_zh", "type", "balance", "smallest",
                          "owner", "subject"});
         for (const AccountInfo& each : chart_of_accounts()) {
@@ -249,22 +247,22 @@ Status print_balances(SqlConnection& store, const LedgerArgs& args) {
     return {};
 }
 
-void add_filters(CLI::App* command, const Args& args) {
-    command->add_option("--customer", args->customer, "code of a customer");
-    command->add_option("--account", args->account, "account, e.g. 1202 or billed_receivable");
-    command->add_option("--subject", args->subject, "what the account is about, e.g. a bill's id");
+void add_filters(Command command, const Args& args) {
+    command.add_option("--customer", args->customer, "code of a customer");
+    command.add_option("--account", args->account, "account, e.g. 1202 or billed_receivable");
+    command.add_option("--subject", args->subject, "what the account is about, e.g. a bill's id");
 }
 
-void add_balances(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command = group->add_subcommand("balances", "balances now, or as of any moment");
+void add_balances(Command group, CommandContext* context, const Args& args) {
+    Command command = group.add_subcommand("balances", "balances now, or as of any moment");
     add_filters(command, args);
-    command->add_option("--currency", args->currency, "USD or CNY");
-    command->add_option("--as-of", args->as_of,
-                        "as booked until then, e.g. 2026-12-01 or 2026-12-01T00:00:00+08:00");
-    command->add_flag("--zero", args->has_zero, "also balances of zero");
-    command->add_option("--format", args->format, "table, json or csv")
-        ->check(CLI::IsMember({"table", "json", "csv"}));
-    command->callback([=] {
+    command.add_option("--currency", args->currency, "USD or CNY");
+    command.add_option("--as-of", args->as_of,
+                       "as booked until then, e.g. 2026-12-01 or 2026-12-01T00:00:00+08:00");
+    command.add_flag("--zero", args->has_zero, "also balances of zero");
+    command.add_option("--format", args->format, "table, json or csv")
+        .one_of({"table", "json", "csv"});
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             return print_balances(*store, *args);
@@ -272,28 +270,28 @@ void add_balances(CLI::App* group, CommandContext* context, const Args& args) {
     });
 }
 
-void add_entry_filters(CLI::App* command, const Args& args) {
+void add_entry_filters(Command command, const Args& args) {
     add_filters(command, args);
-    command->add_option("--cause", args->cause, "kind of cause, e.g. bill (with --id)");
-    command->add_option("--id", args->cause_id, "id of the cause");
-    command->add_option("--from", args->from, "booked at or after this time");
-    command->add_option("--until", args->until, "booked before this time");
-    command->add_option("--first", args->first, "from this entry on (default: 1)");
+    command.add_option("--cause", args->cause, "kind of cause, e.g. bill (with --id)");
+    command.add_option("--id", args->cause_id, "id of the cause");
+    command.add_option("--from", args->from, "booked at or after this time");
+    command.add_option("--until", args->until, "booked before this time");
+    command.add_option("--first", args->first, "from this entry on (default: 1)");
 }
 
-void add_entries(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* entries = group->add_subcommand("entries", "entries with their postings, in order");
+void add_entries(Command group, CommandContext* context, const Args& args) {
+    Command entries = group.add_subcommand("entries", "entries with their postings, in order");
     add_entry_filters(entries, args);
-    entries->add_option("--limit", args->limit, "most entries (default: 100)");
-    entries->add_option("--format", args->format, "table, json (one a line) or csv")
-        ->check(CLI::IsMember({"table", "json", "csv"}));
-    CLI::App* whole = group->add_subcommand(
+    entries.add_option("--limit", args->limit, "most entries (default: 100)");
+    entries.add_option("--format", args->format, "table, json (one a line) or csv")
+        .one_of({"table", "json", "csv"});
+    Command whole = group.add_subcommand(
         "export", "all entries that fit, one posting a line, for auditors and other systems");
     add_entry_filters(whole, args);
-    whole->add_option("--format", args->export_format, "csv or json (one entry a line)")
-        ->check(CLI::IsMember({"json", "csv"}));
+    whole.add_option("--format", args->export_format, "csv or json (one entry a line)")
+        .one_of({"json", "csv"});
     for (const bool is_export : {false, true}) {
-        (is_export ? whole : entries)->callback([=] {
+        Command(is_export ? whole : entries).callback([=] {
             context->run([=](const Config& config) -> Status {
                 TG_TRY(const auto store, context->open_store(config));
                 TG_TRY(const LedgerReadSnapshot snapshot, LedgerReadSnapshot::begin(*store));
@@ -325,12 +323,12 @@ Result<Booking> reverse_entry(SqlConnection& store, std::int64_t number,
     return booking;
 }
 
-void add_reverse(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command =
-        group->add_subcommand("reverse", "take an entry back by an opposite one, once");
-    command->add_option("number", args->number, "number of the entry")->required();
-    command->add_option("--reason", args->reason, "why; it is kept with the entry")->required();
-    command->callback([=] {
+void add_reverse(Command group, CommandContext* context, const Args& args) {
+    Command command =
+        group.add_subcommand("reverse", "take an entry back by an opposite one, once");
+    command.add_option("number", args->number, "number of the entry").required();
+    command.add_option("--reason", args->reason, "why; it is kept with the entry").required();
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const Booking booking, reverse_entry(*store, args->number, args->reason));
@@ -342,11 +340,11 @@ void add_reverse(CLI::App* group, CommandContext* context, const Args& args) {
     });
 }
 
-void add_verify(CLI::App* group, CommandContext* context, const Args& args) {
-    CLI::App* command =
-        group->add_subcommand("verify", "check every invariant of the ledger and of the proof log");
-    command->add_flag("--json", args->is_json, "print JSON");
-    command->callback([=] {
+void add_verify(Command group, CommandContext* context, const Args& args) {
+    Command command =
+        group.add_subcommand("verify", "check every invariant of the ledger and of the proof log");
+    command.add_flag("--json", args->is_json, "print JSON");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const LedgerVerifyReport report, verify_books_and_proofs(*store, config));
@@ -385,16 +383,16 @@ void print_ledger_report(const LedgerVerifyReport& report) {
         report.ok() ? "balanced, unbroken, unchanged" : "NOT SOUND, see above");
 }
 
-void add_ledger_commands(CLI::App& app, CommandContext* context) {
+void add_ledger_commands(Command app, CommandContext* context) {
     const auto args = std::make_shared<LedgerArgs>();
-    CLI::App* group = app.add_subcommand("ledger", "the double-entry books");
-    group->require_subcommand(1);
+    Command group = app.add_subcommand("ledger", "the double-entry books");
+    group.require_subcommand();
     add_accounts(group, args);
     add_balances(group, context, args);
     add_entries(group, context, args);
     add_reverse(group, context, args);
     add_verify(group, context, args);
-    add_seal_command(*group, context);
+    add_seal_command(group, context);
 }
 
 }  // namespace tg

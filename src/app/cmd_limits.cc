@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "admission/limit_text.h"
@@ -22,12 +21,12 @@ struct AssignmentArgs {
     }
 };
 
-void add_subject(CLI::App* command, AssignmentArgs* args) {
-    command->add_flag("--default", args->is_default, "customers without a tier of their own");
-    command->add_option("--customer", args->customer, "code of the customer");
-    command->add_option("--project", args->project, "code of the project, with --customer");
-    command->add_option("--key", args->key, "number of the key, see: tollgate key list");
-    command->add_option("--model", args->model, "the model, of all customers or with --customer");
+void add_subject(Command command, AssignmentArgs* args) {
+    command.add_flag("--default", args->is_default, "customers without a tier of their own");
+    command.add_option("--customer", args->customer, "code of the customer");
+    command.add_option("--project", args->project, "code of the project, with --customer");
+    command.add_option("--key", args->key, "number of the key, see: tollgate key list");
+    command.add_option("--model", args->model, "the model, of all customers or with --customer");
 }
 
 /// Errors: invalid_request when the options name nobody, or more than one.
@@ -178,22 +177,22 @@ Result<LimitStore::View> clear(LimitSession& session, const LimitSubject& subjec
     return session.limits.clear_limits(subject, session.change);
 }
 
-CLI::App* add_act(CLI::App* group, CommandContext* context, const char* word, const char* help,
-                  LimitAct act, bool may_name_nobody) {
-    CLI::App* command = group->add_subcommand(word, help);
+Command add_act(Command group, CommandContext* context, const char* word, const char* help,
+                LimitAct act, bool may_name_nobody) {
+    Command command = group.add_subcommand(word, help);
     auto args = std::make_shared<AssignmentArgs>();
     add_subject(command, args.get());
     if (act == set) {
-        command->add_option("--tier", args->tier, "code of a tier, or none");
+        command.add_option("--tier", args->tier, "code of a tier, or none");
         args->limits.add_to(command, "a number, unlimited, or none for the tier's");
-        command->add_option("--weight", args->weight, "1 to 1000: share where it is contended");
-        command->add_option("--priority", args->priority,
-                            "interactive, standard or deferrable: the best class of its calls");
-        command->add_option("--max-wait-ms", args->max_wait_ms,
-                            "waiting in line where the call does not say");
+        command.add_option("--weight", args->weight, "1 to 1000: share where it is contended");
+        command.add_option("--priority", args->priority,
+                           "interactive, standard or deferrable: the best class of its calls");
+        command.add_option("--max-wait-ms", args->max_wait_ms,
+                           "waiting in line where the call does not say");
     }
-    command->add_flag("--json", args->is_json, "print JSON");
-    command->callback([=] {
+    command.add_flag("--json", args->is_json, "print JSON");
+    command.callback([=] {
         context->run([=](const Config& config) {
             return with_limits(config, context, [&](LimitSession& session) -> Status {
                 if (may_name_nobody && args->names_nobody())
@@ -210,11 +209,11 @@ CLI::App* add_act(CLI::App* group, CommandContext* context, const char* word, co
 
 }  // namespace
 
-void add_limit_commands(CLI::App& app, CommandContext* context) {
+void add_limit_commands(Command app, CommandContext* context) {
     add_tier_commands(app, context);
-    CLI::App* group =
+    Command group =
         app.add_subcommand("limits", "how much customers, projects, keys and models may be called");
-    group->require_subcommand(1);
+    group.require_subcommand();
     add_act(group, context, "show", "what is set, and what is in force; of all without options",
             show, /*may_name_nobody=*/true);
     add_act(group, context, "set", "change what is given; holds at once for running servers", set,

@@ -1,10 +1,9 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/notify.h"
 #include "app/output.h"
-#include "app/prices.h"
+#include "base/file.h"
 #include "rating/default_prices.h"
 #include "rating/price_store.h"
 #include "rating/price_text.h"
@@ -60,20 +59,20 @@ Status publish(const Config& config, PriceStore& prices, const PriceProposal& pr
     return {};
 }
 
-void add_import(CLI::App* group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
-    CLI::App* command = group->add_subcommand(
-        "import", "import a price list in LiteLLM's format, as a new version");
-    command->add_option("file", args->file,
-                        "model_prices_and_context_window.json; default: the list in the binary");
-    command->add_option("--valid-from", args->valid_from,
-                        "when the new prices begin to hold (default: now)");
-    command->add_option("--note", args->note, "why, for the record");
-    command->add_flag("--approve", args->is_approved,
-                      "publish although changes above 20 % or removals need approval");
-    command->add_flag("--dry-run", args->is_dry_run, "show the difference only");
-    command->add_flag("--close-unlisted", args->closes_unlisted,
-                      "end the prices of models that the list no longer names");
-    command->callback([=] {
+void add_import(Command group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
+    Command command =
+        group.add_subcommand("import", "import a price list in LiteLLM's format, as a new version");
+    command.add_option("file", args->file,
+                       "model_prices_and_context_window.json; default: the list in the binary");
+    command.add_option("--valid-from", args->valid_from,
+                       "when the new prices begin to hold (default: now)");
+    command.add_option("--note", args->note, "why, for the record");
+    command.add_flag("--approve", args->is_approved,
+                     "publish although changes above 20 % or removals need approval");
+    command.add_flag("--dry-run", args->is_dry_run, "show the difference only");
+    command.add_flag("--close-unlisted", args->closes_unlisted,
+                     "end the prices of models that the list no longer names");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             std::string text(embedded_default_prices()), source(kDefaultPricesSource);
@@ -98,21 +97,21 @@ void add_import(CLI::App* group, CommandContext* context, const std::shared_ptr<
     });
 }
 
-void add_set(CLI::App* group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
-    CLI::App* command = group->add_subcommand("set", "set a price by hand, as a new version");
-    command->add_option("model", args->model, "model")->required();
+void add_set(Command group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
+    Command command = group.add_subcommand("set", "set a price by hand, as a new version");
+    command.add_option("model", args->model, "model").required();
     command
-        ->add_option("prices", args->prices,
-                     "METER=PRICE, e.g. input=2.50 output=10 cache_read=1.25 (USD per 1M tokens)")
-        ->required();
-    command->add_option("--provider", args->provider, "provider (default: openai)");
-    command->add_option("--tier", args->tier, "standard, batch, flex, priority, fast or scale");
-    command->add_option("--valid-from", args->valid_from, "when it begins to hold (default: now)");
-    command->add_option("--note", args->note, "why, for the record");
-    command->add_flag("--approve", args->is_approved,
-                      "publish although a change above 20 % needs approval");
-    command->add_flag("--dry-run", args->is_dry_run, "show the difference only");
-    command->callback([=] {
+        .add_option("prices", args->prices,
+                    "METER=PRICE, e.g. input=2.50 output=10 cache_read=1.25 (USD per 1M tokens)")
+        .required();
+    command.add_option("--provider", args->provider, "provider (default: openai)");
+    command.add_option("--tier", args->tier, "standard, batch, flex, priority, fast or scale");
+    command.add_option("--valid-from", args->valid_from, "when it begins to hold (default: now)");
+    command.add_option("--note", args->note, "why, for the record");
+    command.add_flag("--approve", args->is_approved,
+                     "publish although a change above 20 % needs approval");
+    command.add_flag("--dry-run", args->is_dry_run, "show the difference only");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             PriceEdit edit{.model = args->model,
@@ -160,11 +159,11 @@ void print_price(const ModelPrice& price) {
     table.print();
 }
 
-void add_show(CLI::App* group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
-    CLI::App* show = group->add_subcommand("show", "the prices of one model, with their history");
-    show->add_option("model", args->model, "model")->required();
-    show->add_option("--provider", args->provider, "only of this provider");
-    show->callback([=] {
+void add_show(Command group, CommandContext* context, const std::shared_ptr<PriceArgs>& args) {
+    Command show = group.add_subcommand("show", "the prices of one model, with their history");
+    show.add_option("model", args->model, "model").required();
+    show.add_option("--provider", args->provider, "only of this provider");
+    show.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const std::vector<ModelPrice> found,
@@ -173,8 +172,8 @@ void add_show(CLI::App* group, CommandContext* context, const std::shared_ptr<Pr
             return {};
         });
     });
-    CLI::App* versions = group->add_subcommand("versions", "publications of the price book");
-    versions->callback([=] {
+    Command versions = group.add_subcommand("versions", "publications of the price book");
+    versions.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const std::vector<PriceVersion> all, PriceStore(*store).list_versions());
@@ -188,10 +187,10 @@ void add_show(CLI::App* group, CommandContext* context, const std::shared_ptr<Pr
             return {};
         });
     });
-    CLI::App* diff = group->add_subcommand("diff", "how two versions differ today");
-    diff->add_option("from", args->from, "version")->required();
-    diff->add_option("to", args->to, "version")->required();
-    diff->callback([=] {
+    Command diff = group.add_subcommand("diff", "how two versions differ today");
+    diff.add_option("from", args->from, "version").required();
+    diff.add_option("to", args->to, "version").required();
+    diff.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const PriceDiff found,
@@ -201,9 +200,8 @@ void add_show(CLI::App* group, CommandContext* context, const std::shared_ptr<Pr
             return {};
         });
     });
-    CLI::App* dump =
-        group->add_subcommand("export", "the whole book of the latest version as JSON");
-    dump->callback([=] {
+    Command dump = group.add_subcommand("export", "the whole book of the latest version as JSON");
+    dump.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             PriceStore prices(*store);
@@ -217,9 +215,9 @@ void add_show(CLI::App* group, CommandContext* context, const std::shared_ptr<Pr
 
 }  // namespace
 
-void add_price_commands(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("prices", "the price book: import, edit, show, versions");
-    group->require_subcommand(1);
+void add_price_commands(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("prices", "the price book: import, edit, show, versions");
+    group.require_subcommand();
     auto args = std::make_shared<PriceArgs>();
     add_import(group, context, args);
     add_set(group, context, args);

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -34,18 +33,18 @@ Result<ProofRequest> make_request(SqlConnection& store, const ProofArgs& args) {
     return out;
 }
 
-void add_prove(CLI::App& app, CommandContext* context) {
+void add_prove(Command app, CommandContext* context) {
     const auto args = std::make_shared<ProofArgs>();
-    CLI::App* command =
+    Command command =
         app.add_subcommand("prove",
                            "print a proof that a document is what was logged, as JSON for "
                            "tools/verify_proof.py");
-    command->add_option("kind", args->kind, "bill, note, invoice, audit, ledger_batch, or entry")
-        ->required();
-    command->add_option("id", args->id, "its id; of an entry, its number")->required();
-    command->add_option("--since", args->since,
-                        "also prove that the log has only grown since its head of this size");
-    command->callback([=] {
+    command.add_option("kind", args->kind, "bill, note, invoice, audit, ledger_batch, or entry")
+        .required();
+    command.add_option("id", args->id, "its id; of an entry, its number").required();
+    command.add_option("--since", args->since,
+                       "also prove that the log has only grown since its head of this size");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const Sealed sealed, seal_books(*store, config, system_clock().now()));
@@ -58,10 +57,10 @@ void add_prove(CLI::App& app, CommandContext* context) {
     });
 }
 
-void add_key(CLI::App* group, CommandContext* context) {
-    CLI::App* command = group->add_subcommand(
+void add_key(Command group, CommandContext* context) {
+    Command command = group.add_subcommand(
         "key", "the verifier key: give it to auditors; it cannot sign anything");
-    command->callback([=] {
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const ProofKey key, ProofKey::open_or_create(proof_key_file(config)));
@@ -71,14 +70,14 @@ void add_key(CLI::App* group, CommandContext* context) {
     });
 }
 
-void add_heads(CLI::App* group, CommandContext* context) {
+void add_heads(Command group, CommandContext* context) {
     const auto args = std::make_shared<ProofArgs>();
-    CLI::App* head = group->add_subcommand(
+    Command head = group.add_subcommand(
         "head",
         "a signed head of the log; whoever keeps it can show later that nothing was "
         "changed");
-    head->add_option("--size", args->size, "of this size (default: the newest)");
-    head->callback([=] {
+    head.add_option("--size", args->size, "of this size (default: the newest)");
+    head.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             std::optional<std::uint64_t> size;
@@ -92,8 +91,8 @@ void add_heads(CLI::App* group, CommandContext* context) {
             return {};
         });
     });
-    CLI::App* heads = group->add_subcommand("heads", "all signed heads: size, time, root");
-    heads->callback([=] {
+    Command heads = group.add_subcommand("heads", "all signed heads: size, time, root");
+    heads.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TextTable table({"size", "signed", "root"});
@@ -109,10 +108,10 @@ void add_heads(CLI::App* group, CommandContext* context) {
 
 }  // namespace
 
-void add_seal_command(CLI::App& group, CommandContext* context) {
-    CLI::App* command = group.add_subcommand(
+void add_seal_command(Command group, CommandContext* context) {
+    Command command = group.add_subcommand(
         "seal", "put new entries and audit records into the proof log and sign its head");
-    command->callback([=] {
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const Sealed sealed, seal_books(*store, config, system_clock().now()));
@@ -126,10 +125,10 @@ void add_seal_command(CLI::App& group, CommandContext* context) {
     });
 }
 
-void add_proof_commands(CLI::App& app, CommandContext* context) {
+void add_proof_commands(Command app, CommandContext* context) {
     add_prove(app, context);
-    CLI::App* group = app.add_subcommand("proof", "the log that proves documents unchanged");
-    group->require_subcommand(1);
+    Command group = app.add_subcommand("proof", "the log that proves documents unchanged");
+    group.require_subcommand();
     add_key(group, context);
     add_heads(group, context);
 }

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 
@@ -124,36 +123,36 @@ Status replay_and_print(const ReplayArgs& args) {
 
 }  // namespace
 
-void add_replay_command(CLI::App& app, CommandContext* context) {
+void add_replay_command(Command app, CommandContext* context) {
     auto args = std::make_shared<ReplayArgs>();
-    CLI::App* command = app.add_subcommand(
+    Command command = app.add_subcommand(
         "replay", "replay a trace of real traffic against simulated limits, strategy by strategy");
     command
-        ->add_option("--trace", args->trace,
-                     "CSV: TIMESTAMP,ContextTokens,GeneratedTokens or "
-                     "t_s,tenant,input_tokens,output_tokens")
-        ->required();
-    command->add_option("--tier", args->tier, "the account's tier: 1 to 5, custom (default: 5)");
-    command->add_option("--strategy", args->strategies, "one or several (default: all)")
-        ->delimiter(',')
-        ->check(CLI::IsMember(strategy_names()));
-    command->add_option("--deadline", args->deadline,
-                        "how long a request may wait before it is sent (default: 30s)");
+        .add_option("--trace", args->trace,
+                    "CSV: TIMESTAMP,ContextTokens,GeneratedTokens or "
+                    "t_s,tenant,input_tokens,output_tokens")
+        .required();
+    command.add_option("--tier", args->tier, "the account's tier: 1 to 5, custom (default: 5)");
+    command.add_option("--strategy", args->strategies, "one or several (default: all)")
+        .separated_by(',')
+        .one_of(strategy_names());
+    command.add_option("--deadline", args->deadline,
+                       "how long a request may wait before it is sent (default: 30s)");
     command
-        ->add_option("--scale-to", args->scale_to,
-                     "mean load as a share of the limit that binds (default: 0.85)")
-        ->check(CLI::Range(0.001, 100.0));
+        .add_option("--scale-to", args->scale_to,
+                    "mean load as a share of the limit that binds (default: 0.85)")
+        .between(0.001, 100.0);
     command
-        ->add_option("--upstream", args->upstream,
-                     "how the account counts: window or bucket (default: window)")
-        ->check(CLI::IsMember({"window", "bucket"}));
-    command->add_flag("--drift", args->has_drift,
-                      "it counts 5 % more prompt tokens, another consumer takes 4 % in bursts, and "
-                      "its limits fall to 85 % for 5 minutes");
-    command->add_option("--seed", args->seed, "of all randomness (default: 1)");
-    command->add_option("--plot", args->plot, "write served requests and 429s a minute as SVG");
-    command->add_flag("--json", args->is_json, "print JSON");
-    command->callback([=] {
+        .add_option("--upstream", args->upstream,
+                    "how the account counts: window or bucket (default: window)")
+        .one_of({"window", "bucket"});
+    command.add_flag("--drift", args->has_drift,
+                     "it counts 5 % more prompt tokens, another consumer takes 4 % in bursts, and "
+                     "its limits fall to 85 % for 5 minutes");
+    command.add_option("--seed", args->seed, "of all randomness (default: 1)");
+    command.add_option("--plot", args->plot, "write served requests and 429s a minute as SVG");
+    command.add_flag("--json", args->is_json, "print JSON");
+    command.callback([=] {
         const Status status = replay_and_print(*args);
         if (status.ok()) return;
         std::fprintf(stderr, "tollgate: %s\n", status.error().text().c_str());

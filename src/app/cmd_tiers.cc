@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "admission/limit_text.h"
@@ -87,22 +86,22 @@ Status set_tier(LimitSession& session, const TierArgs& args) {
     return {};
 }
 
-void add_tier_set(CLI::App* group, CommandContext* context, const std::shared_ptr<TierArgs>& args) {
-    CLI::App* set = group->add_subcommand("set",
-                                          "change a tier, or create one; what is not given "
-                                          "stays, of a new one it is unlimited or none");
-    set->add_option("code", args->code, "the tier: 1 to 32 of a-z, 0-9, _ and -")->required();
-    set->add_option("--name", args->name, "name for people");
+void add_tier_set(Command group, CommandContext* context, const std::shared_ptr<TierArgs>& args) {
+    Command set = group.add_subcommand("set",
+                                       "change a tier, or create one; what is not given "
+                                       "stays, of a new one it is unlimited or none");
+    set.add_option("code", args->code, "the tier: 1 to 32 of a-z, 0-9, _ and -").required();
+    set.add_option("--name", args->name, "name for people");
     args->limits.add_to(set, "a number, or unlimited");
-    set->add_option("--retention", args->retention, "standard_30_days, seven_days or zero");
-    set->add_option("--support-response-minutes", args->support_response_minutes, "0 is none");
-    set->add_option("--sla-per-mille10", args->sla_availability_per_mille10, "9997 is 99.97 %");
-    set->add_option("--fine-tuning", args->has_fine_tuning, "true or false");
-    set->add_option("--discount-min-per-mille", args->discount_min_per_mille, "50 is 5 %");
-    set->add_option("--discount-max-per-mille", args->discount_max_per_mille, "300 is 30 %");
-    set->add_option("--dedicated-instances-max", args->dedicated_instances_max, "0 is none");
-    set->add_flag("--json", args->is_json, "print JSON");
-    set->callback([=] {
+    set.add_option("--retention", args->retention, "standard_30_days, seven_days or zero");
+    set.add_option("--support-response-minutes", args->support_response_minutes, "0 is none");
+    set.add_option("--sla-per-mille10", args->sla_availability_per_mille10, "9997 is 99.97 %");
+    set.add_option("--fine-tuning", args->has_fine_tuning, "true or false");
+    set.add_option("--discount-min-per-mille", args->discount_min_per_mille, "50 is 5 %");
+    set.add_option("--discount-max-per-mille", args->discount_max_per_mille, "300 is 30 %");
+    set.add_option("--dedicated-instances-max", args->dedicated_instances_max, "0 is none");
+    set.add_flag("--json", args->is_json, "print JSON");
+    set.callback([=] {
         context->run([=](const Config& config) {
             return with_limits(config, context,
                                [&](LimitSession& session) { return set_tier(session, *args); });
@@ -112,13 +111,13 @@ void add_tier_set(CLI::App* group, CommandContext* context, const std::shared_pt
 
 }  // namespace
 
-void add_tier_commands(CLI::App& app, CommandContext* context) {
-    CLI::App* group = app.add_subcommand("tiers", "rows of limits and rights, given by 'limits'");
-    group->require_subcommand(1);
+void add_tier_commands(Command app, CommandContext* context) {
+    Command group = app.add_subcommand("tiers", "rows of limits and rights, given by 'limits'");
+    group.require_subcommand();
     auto args = std::make_shared<TierArgs>();
-    CLI::App* list = group->add_subcommand("list", "list the tiers");
-    list->add_flag("--json", args->is_json, "print JSON");
-    list->callback([=] {
+    Command list = group.add_subcommand("list", "list the tiers");
+    list.add_flag("--json", args->is_json, "print JSON");
+    list.callback([=] {
         context->run([=](const Config& config) {
             return with_limits(config, context, [&](LimitSession& session) -> Status {
                 TG_TRY(const std::vector<Tier> tiers, session.limits.tiers());
@@ -128,9 +127,9 @@ void add_tier_commands(CLI::App& app, CommandContext* context) {
         });
     });
     add_tier_set(group, context, args);
-    CLI::App* remove = group->add_subcommand("delete", "delete a tier that nobody has");
-    remove->add_option("code", args->code, "the tier")->required();
-    remove->callback([=] {
+    Command remove = group.add_subcommand("delete", "delete a tier that nobody has");
+    remove.add_option("code", args->code, "the tier").required();
+    remove.callback([=] {
         context->run([=](const Config& config) {
             return with_limits(config, context, [&](LimitSession& session) -> Status {
                 TG_CHECK_OK(session.limits.delete_tier(args->code, session.change));

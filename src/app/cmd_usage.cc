@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -147,13 +146,13 @@ void write_event(JsonWriter& w, const StoredEvent& e) {
         .end_object();
 }
 
-void add_recent(CLI::App* group, CommandContext* context, const std::shared_ptr<UsageArgs>& args) {
-    CLI::App* recent =
-        group->add_subcommand("recent", "the last calls of a customer, newest first (at most 100)");
-    recent->add_option("--customer", args->customer, "code of the customer")->required();
-    recent->add_option("--count", args->count, "how many (default: 100)");
-    recent->add_flag("--json", args->is_json, "print JSON");
-    recent->callback([=] {
+void add_recent(Command group, CommandContext* context, const std::shared_ptr<UsageArgs>& args) {
+    Command recent =
+        group.add_subcommand("recent", "the last calls of a customer, newest first (at most 100)");
+    recent.add_option("--customer", args->customer, "code of the customer").required();
+    recent.add_option("--count", args->count, "how many (default: 100)");
+    recent.add_flag("--json", args->is_json, "print JSON");
+    recent.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             ConnectionPool pool(config.effective_store_url(), 1);
@@ -183,10 +182,9 @@ void add_recent(CLI::App* group, CommandContext* context, const std::shared_ptr<
             return {};
         });
     });
-    CLI::App* show =
-        group->add_subcommand("show", "one call, by the id from its x-request-id header");
-    show->add_option("id", args->request_id, "req_...")->required();
-    show->callback([=] {
+    Command show = group.add_subcommand("show", "one call, by the id from its x-request-id header");
+    show.add_option("id", args->request_id, "req_...").required();
+    show.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const RequestId id, RequestId::parse(args->request_id));
@@ -199,25 +197,25 @@ void add_recent(CLI::App* group, CommandContext* context, const std::shared_ptr<
 
 }  // namespace
 
-void add_usage_commands(CLI::App& app, CommandContext* context) {
+void add_usage_commands(Command app, CommandContext* context) {
     auto args = std::make_shared<UsageArgs>();
-    CLI::App* group = app.add_subcommand("usage", "what was used, from the daily roll-ups");
-    group->add_option("--by", args->by,
-                      "group by: customer, project, department, environment, key, model, provider, "
-                      "region, end_user, day "
-                      "(default: customer,project,model)");
-    group->add_option("--only-customer", args->customer, "only this customer");
-    group->add_option("--only-project", args->project, "only this project");
-    group->add_option("--month", args->month, "only this month, e.g. 2026-11");
-    group->add_option("--from", args->from, "first day, e.g. 2026-11-01");
-    group->add_option("--to", args->to, "last day");
-    group->add_option("--limit", args->limit, "most rows (default: 1000)");
-    group->add_option("--format", args->format, "table, json or csv")
-        ->check(CLI::IsMember({"table", "json", "csv"}));
+    Command group = app.add_subcommand("usage", "what was used, from the daily roll-ups");
+    group.add_option("--by", args->by,
+                     "group by: customer, project, department, environment, key, model, provider, "
+                     "region, end_user, day "
+                     "(default: customer,project,model)");
+    group.add_option("--only-customer", args->customer, "only this customer");
+    group.add_option("--only-project", args->project, "only this project");
+    group.add_option("--month", args->month, "only this month, e.g. 2026-11");
+    group.add_option("--from", args->from, "first day, e.g. 2026-11-01");
+    group.add_option("--to", args->to, "last day");
+    group.add_option("--limit", args->limit, "most rows (default: 1000)");
+    group.add_option("--format", args->format, "table, json or csv")
+        .one_of({"table", "json", "csv"});
     add_recent(group, context, args);
-    group->require_subcommand(0, 1);
-    group->callback([=] {
-        if (!group->get_subcommands().empty()) return;
+    group.allow_subcommand();
+    group.callback([=] {
+        if (group.has_subcommand()) return;
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const UsageQuery query, make_query(*args));

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -6,6 +5,7 @@
 #include "app/prices.h"
 #include "app/proofs.h"
 #include "billing/verify.h"
+#include "invoicing/verify_invoices.h"
 #include "metering/journal_name.h"
 
 namespace tg {
@@ -15,7 +15,9 @@ unsigned long long count(std::uint64_t n) {
     return n;
 }
 
-void print_report_json(const VerifyReport& report, const LedgerVerifyReport& ledger) {
+/// `report` has the problems of invoices too.
+void print_report_json(const VerifyReport& report, std::int64_t invoices,
+                       const LedgerVerifyReport& ledger) {
     print_json([&](JsonWriter& w) {
         w.begin_object()
             .field("ok", report.ok() && ledger.ok())
@@ -23,7 +25,10 @@ void print_report_json(const VerifyReport& report, const LedgerVerifyReport& led
         w.field("events", report.events).field("unsettled_events", report.unsettled_events);
         w.field("bills", report.bills)
             .field("lines", report.lines)
-            .field("final_bills", report.final_bills);
+            .field("final_bills", report.final_bills)
+            .field("contracts", report.contracts)
+            .field("payments", report.payments)
+            .field("invoices", invoices);
         w.key("problems").begin_array();
         for (const std::string& problem : report.problems) w.value(problem);
         w.end_array().key("unreachable_journals").begin_array();
@@ -39,7 +44,7 @@ void print_report_json(const VerifyReport& report, const LedgerVerifyReport& led
     });
 }
 
-void print_report_text(const VerifyReport& report) {
+void print_report_text(const VerifyReport& report, std::int64_t invoices) {
     std::printf("%llu journal records, %llu settled events, %llu not settled yet\n",
                 count(report.journal_records), count(report.events),
                 count(report.unsettled_events));
@@ -59,6 +64,14 @@ void print_report_text(const VerifyReport& report) {
         std::printf("%llu final bills: as they were booked and proven\n",
                     count(report.final_bills));
     }
+    if (report.contracts > 0)
+        std::printf("%llu contracts: as they were agreed\n", count(report.contracts));
+    if (report.payments > 0)
+        std::printf("%llu payments: as they were booked\n", count(report.payments));
+    if (invoices > 0) {
+        std::printf("%lld invoices: as they were issued, over no more than was billed\n",
+                    static_cast<long long>(invoices));
+    }
 }
 
 Result<VerifyOptions> options_for(const Config& config, std::vector<std::string> more) {
@@ -75,28 +88,31 @@ Result<VerifyOptions> options_for(const Config& config, std::vector<std::string>
 
 }  // namespace
 
-void add_verify_command(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand(
+void add_verify_command(Command app, CommandContext* context) {
+    Command command = app.add_subcommand(
         "verify",
         "recompute all bills from the journal's events, and check every invariant of the ledger");
     auto is_json = std::make_shared<bool>(false);
-    command->add_flag("--json", *is_json, "print JSON");
+    command.add_flag("--json", *is_json, "print JSON");
     auto more = std::make_shared<std::vector<std::string>>();
     command
-        ->add_option("--journal", *more,
-                     "directory of another gateway's journal, or of a copy of it; the other "
-                     "journals of a fleet that settles into one store")
-        ->type_name("DIRECTORY");
-    command->callback([=] {
+        .add_option("--journal", *more,
+                    "directory of another gateway's journal, or of a copy of it; the other "
+                    "journals of a fleet that settles into one store")
+        .value_name("DIRECTORY");
+    command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const VerifyOptions options, options_for(config, *more));
             TG_TRY(const auto store, context->open_store(config));
-            TG_TRY(const VerifyReport report, verify_books(*store, options));
+            TG_TRY(VerifyReport report, verify_books(*store, options));
+            TG_TRY(const InvoiceVerifyReport invoices, verify_invoices(*store));
+            report.problems.insert(report.problems.end(), invoices.problems.begin(),
+                                   invoices.problems.end());
             TG_TRY(const LedgerVerifyReport ledger, verify_books_and_proofs(*store, config));
             if (*is_json) {
-                print_report_json(report, ledger);
+                print_report_json(report, invoices.invoices, ledger);
             } else {
-                print_report_text(report);
+                print_report_text(report, invoices.invoices);
                 print_ledger_report(ledger);
             }
             if (!report.ok() || !ledger.ok()) context->exit_code = 1;

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <fstream>
 
@@ -112,29 +111,29 @@ Result<ZdrReport> make_report(const ZdrArgs& args, const Config& config, Command
     return report;
 }
 
-void add_report(CLI::App* group, CommandContext* context) {
+void add_report(Command group, CommandContext* context) {
     auto args = std::make_shared<ZdrArgs>();
-    CLI::App* report = group->add_subcommand(
+    Command report = group.add_subcommand(
         "report",
         "evidence for an auditor that a project's data policy (retention, regions, pool) was kept; "
         "exit status 1 when it was not");
-    report->add_option("--customer", args->customer, "code of the customer")->required();
-    report->add_option("--project", args->project, "code of the project")->required();
-    report->add_option("--month", args->month, "e.g. 2026-11 (default: this month)");
-    report->add_option("--format", args->format, "table, json or csv (csv: the calls only)")
-        ->check(CLI::IsMember({"table", "json", "csv"}));
-    report->add_flag("--probe", args->has_probe,
-                     "store a response and read it back at each covered account; with a key of the "
-                     "project in TOLLGATE_PROBE_KEY or --probe-key-file through the running gate, "
-                     "too (billed to the project)");
-    report->add_option("--probe-model", args->probe_model,
-                       "model to probe with (default: gpt-4o-mini)");
-    report->add_option("--probe-key-file", args->key_file, "file with an API key of the project");
-    report->add_option("--probe-gate", args->gate_url,
-                       "address of the gate (default: where the configuration listens)");
-    report->add_option("--probe-ca-file", args->ca_file,
-                       "authority of the gate's certificate (default: the system's)");
-    report->callback([=] {
+    report.add_option("--customer", args->customer, "code of the customer").required();
+    report.add_option("--project", args->project, "code of the project").required();
+    report.add_option("--month", args->month, "e.g. 2026-11 (default: this month)");
+    report.add_option("--format", args->format, "table, json or csv (csv: the calls only)")
+        .one_of({"table", "json", "csv"});
+    report.add_flag("--probe", args->has_probe,
+                    "store a response and read it back at each covered account; with a key of the "
+                    "project in TOLLGATE_PROBE_KEY or --probe-key-file through the running gate, "
+                    "too (billed to the project)");
+    report.add_option("--probe-model", args->probe_model,
+                      "model to probe with (default: gpt-4o-mini)");
+    report.add_option("--probe-key-file", args->key_file, "file with an API key of the project");
+    report.add_option("--probe-gate", args->gate_url,
+                      "address of the gate (default: where the configuration listens)");
+    report.add_option("--probe-ca-file", args->ca_file,
+                      "authority of the gate's certificate (default: the system's)");
+    report.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const ZdrReport made, make_report(*args, config, context));
             if (args->format == "json")
@@ -149,12 +148,12 @@ void add_report(CLI::App* group, CommandContext* context) {
     });
 }
 
-void add_rules(CLI::App* group) {
+void add_rules(Command group) {
     auto is_json = std::make_shared<bool>(false);
-    CLI::App* rules = group->add_subcommand(
+    Command rules = group.add_subcommand(
         "rules", "what passes, is changed or is refused under zero data retention, and why");
-    rules->add_flag("--json", *is_json, "print JSON");
-    rules->callback([=] {
+    rules.add_flag("--json", *is_json, "print JSON");
+    rules.callback([=] {
         const std::vector<RetentionRule> all = zero_retention_rules();
         if (*is_json) {
             print_json([&](JsonWriter& w) {
@@ -183,10 +182,10 @@ void add_rules(CLI::App* group) {
 
 }  // namespace
 
-void add_zdr_commands(CLI::App& app, CommandContext* context) {
-    CLI::App* group =
+void add_zdr_commands(Command app, CommandContext* context) {
+    Command group =
         app.add_subcommand("zdr", "zero data retention and residency: rules and evidence");
-    group->require_subcommand(1);
+    group.require_subcommand();
     add_report(group, context);
     add_rules(group);
 }

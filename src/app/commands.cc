@@ -1,6 +1,5 @@
 #include "app/commands.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 
@@ -46,10 +45,10 @@ void CommandContext::run(const std::function<Status(const Config&)>& body) {
     exit_code = 1;
 }
 
-void add_check_config_command(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand(
+void add_check_config_command(Command app, CommandContext* context) {
+    Command command = app.add_subcommand(
         "check-config", "check a configuration file and say what is wrong, with line numbers");
-    command->callback([context] {
+    command.callback([context] {
         if (const std::optional<Config> config = context->load()) {
             std::printf("configuration is valid: %zu upstream(s), store %s\n",
                         config->gateway.upstreams.size(),

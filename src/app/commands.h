@@ -3,13 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "app/command_line.h"
 #include "app/config.h"
 #include "base/result.h"
 #include "store/sql.h"
-
-namespace CLI {
-class App;
-}
 
 namespace tg {
 
@@ -30,22 +27,30 @@ struct CommandContext {
     void run(const std::function<Status(const Config&)>& body);
 };
 
-void add_serve_command(CLI::App& app, CommandContext* context);
-void add_check_config_command(CLI::App& app, CommandContext* context);
-void add_identity_commands(CLI::App& app, CommandContext* context);
-void add_limit_commands(CLI::App& app, CommandContext* context);
-void add_price_commands(CLI::App& app, CommandContext* context);
-void add_journal_commands(CLI::App& app, CommandContext* context);
-void add_usage_commands(CLI::App& app, CommandContext* context);
-void add_bill_commands(CLI::App& app, CommandContext* context);
-void add_fx_commands(CLI::App& app, CommandContext* context);
-void add_billing_commands(CLI::App& app, CommandContext* context);
-void add_verify_command(CLI::App& app, CommandContext* context);
-void add_zdr_commands(CLI::App& app, CommandContext* context);
-void add_ledger_commands(CLI::App& app, CommandContext* context);
-void add_seal_command(CLI::App& group, CommandContext* context);
-void add_proof_commands(CLI::App& app, CommandContext* context);
-void add_replay_command(CLI::App& app, CommandContext* context);
+void add_serve_command(Command app, CommandContext* context);
+void add_check_config_command(Command app, CommandContext* context);
+void add_identity_commands(Command app, CommandContext* context);
+void add_limit_commands(Command app, CommandContext* context);
+void add_price_commands(Command app, CommandContext* context);
+void add_journal_commands(Command app, CommandContext* context);
+void add_usage_commands(Command app, CommandContext* context);
+void add_bill_commands(Command app, CommandContext* context);
+void add_bill_adjust_commands(Command group, CommandContext* context);
+void add_contract_commands(Command app, CommandContext* context);
+void add_credit_command(Command app, CommandContext* context);
+void add_fx_commands(Command app, CommandContext* context);
+void add_payment_commands(Command app, CommandContext* context);
+void add_invoice_commands(Command app, CommandContext* context);
+void add_refund_commands(Command app, CommandContext* context);
+void add_write_off_command(Command group, CommandContext* context);
+void add_statement_command(Command app, CommandContext* context);
+void add_billing_commands(Command app, CommandContext* context);
+void add_verify_command(Command app, CommandContext* context);
+void add_zdr_commands(Command app, CommandContext* context);
+void add_ledger_commands(Command app, CommandContext* context);
+void add_seal_command(Command group, CommandContext* context);
+void add_proof_commands(Command app, CommandContext* context);
+void add_replay_command(Command app, CommandContext* context);
 
 /// What `ledger verify` found, alone and as a part of `verify`.
 void write_ledger_report(JsonWriter& w, const LedgerVerifyReport& report);

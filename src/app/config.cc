@@ -117,6 +117,72 @@ void read_security(YamlReader& in, Config* c) {
     in.choice("core_dumps", {"off", "on"}, [&](std::size_t i) { c->has_core_dumps = i == 1; });
 }
 
+void read_billing(YamlReader& in, Config* c) {
+    in.decimal("usd_cny_rate", 8, 1'000'000, 100'000'000'000, &c->usd_cny_e8);
+    in.decimal("vat_percent", 4, 0, 1'000'000, &c->vat_ppm);
+    in.text("time_zone", &c->default_time_zone);
+    if (const auto zone = TimeZone::load(c->default_time_zone); !zone.ok())
+        in.problem("time_zone", zone.error().detail);
+}
+
+void read_issuer(YamlReader& in, Issuer* issuer) {
+    in.text("name", &issuer->name);
+    in.text("name_zh", &issuer->name_zh);
+    in.text("tax_id", &issuer->tax_id);
+    in.text("address", &issuer->address);
+    in.text("phone", &issuer->phone);
+    in.text("email", &issuer->email);
+    in.text("bank_name", &issuer->bank_name);
+    in.text("bank_account", &issuer->bank_account);
+    in.text("logo", &issuer->logo_file);
+}
+
+void read_nuonuo(YamlReader& in, NuonuoOptions* nuonuo) {
+    in.text("url", &nuonuo->url);
+    in.text("token_url", &nuonuo->token_url);
+    in.text("app_key", &nuonuo->app_key);
+    in.secret("app_secret", &nuonuo->app_secret);
+    in.text("ca_file", &nuonuo->ca_file);
+}
+
+void read_baiwang(YamlReader& in, BaiwangOptions* baiwang) {
+    in.text("url", &baiwang->url);
+    in.text("app_key", &baiwang->app_key);
+    in.secret("app_secret", &baiwang->app_secret);
+    in.text("username", &baiwang->username);
+    in.secret("password", &baiwang->password);
+    in.text("salt", &baiwang->salt);
+    in.text("ca_file", &baiwang->ca_file);
+}
+
+void read_invoicing(YamlReader& in, InvoicingConfig* c) {
+    in.choice("platform", {"local", "nuonuo", "baiwang"}, [&](std::size_t i) {
+        constexpr std::string_view kPlatforms[] = {kLocalPlatform, "nuonuo", "baiwang"};
+        c->platform = kPlatforms[i];
+    });
+    in.text("drawer", &c->drawer);
+    in.text("item_name", &c->item_name);
+    in.text("tax_code", &c->tax_code);
+    const bool has_tax_code = c->tax_code.size() == 19 &&
+                              c->tax_code.find_first_not_of("0123456789") == std::string::npos;
+    if (!has_tax_code) {
+        in.problem("tax_code", "'invoicing.tax_code' is '" + c->tax_code +
+                                   "'; it has 19 digits (商品和服务税收分类编码)");
+    }
+    in.section("nuonuo", [&](YamlReader& nuonuo) { read_nuonuo(nuonuo, &c->nuonuo); });
+    in.section("baiwang", [&](YamlReader& baiwang) { read_baiwang(baiwang, &c->baiwang); });
+    c->nuonuo.drawer = c->baiwang.drawer = c->drawer;
+    const bool has_key =
+        c->platform == kLocalPlatform ||
+        (c->platform == "nuonuo" ? !c->nuonuo.app_key.empty() && !c->nuonuo.app_secret.empty()
+                                 : !c->baiwang.app_key.empty() && !c->baiwang.app_secret.empty());
+    if (!has_key) {
+        in.problem("platform", "'invoicing.platform' is " + c->platform +
+                                   ": it needs app_key and app_secret in the section '" +
+                                   c->platform + "'");
+    }
+}
+
 void read_all(YamlReader& in, Config* c) {
     read_address(in, "listen", &c->listen);
     read_tls(in, "tls", &c->tls);
@@ -170,13 +236,10 @@ void read_all(YamlReader& in, Config* c) {
                            "'prices.price_as' must name the model whose price unknown models get");
         }
     });
-    in.section("billing", [&](YamlReader& billing) {
-        billing.decimal("usd_cny_rate", 8, 1'000'000, 100'000'000'000, &c->usd_cny_e8);
-        billing.decimal("vat_percent", 4, 0, 1'000'000, &c->vat_ppm);
-        billing.text("time_zone", &c->default_time_zone);
-        if (const auto zone = TimeZone::load(c->default_time_zone); !zone.ok())
-            billing.problem("time_zone", zone.error().detail);
-    });
+    in.section("billing", [&](YamlReader& billing) { read_billing(billing, c); });
+    in.section("issuer", [&](YamlReader& issuer) { read_issuer(issuer, &c->issuer); });
+    in.section("invoicing",
+               [&](YamlReader& invoicing) { read_invoicing(invoicing, &c->invoicing); });
     in.section("security", [&](YamlReader& security) { read_security(security, c); });
     in.section("log", [&](YamlReader& log) {
         log.choice("level", {"debug", "info", "warn", "error"},

@@ -6,7 +6,10 @@
 #include "admission/admission_types.h"
 #include "admission/fleet_member.h"
 #include "base/log.h"
+#include "documents/documents.h"
 #include "gateway/options.h"
+#include "invoicing/invoice_platform.h"
+#include "invoicing/invoices.h"
 #include "metering/usage_journal.h"
 #include "net/http_server.h"
 #include "store/redis.h"
@@ -25,6 +28,16 @@ struct FleetConfig {
     std::string process;  ///< empty: made of host name and process id
     FleetOptions options;
     std::int64_t call_timeout_ms = 250;
+};
+
+/// How VAT invoices are issued.
+struct InvoicingConfig {
+    std::string platform{kLocalPlatform};
+    std::string drawer;
+    std::string item_name = InvoiceSettings().item_name;
+    std::string tax_code = InvoiceSettings().tax_code;
+    NuonuoOptions nuonuo;
+    BaiwangOptions baiwang;
 };
 
 /// What tollgate.yaml says. Every key has a default; deploy/tollgate.yaml documents them all.
@@ -60,6 +73,9 @@ struct Config {
     /// A core dump holds prompts and keys. Off: none is written, and no other process of the same
     /// user can read this one's memory.
     bool has_core_dumps = false;
+
+    Issuer issuer;  ///< of bills and invoices
+    InvoicingConfig invoicing;
 
     LogLevel log_level = LogLevel::info;
 

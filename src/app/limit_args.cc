@@ -1,7 +1,5 @@
 #include "app/limit_args.h"
 
-#include <CLI/CLI.hpp>
-
 #include "admission/limit_text.h"
 #include "app/notify.h"
 #include "app/output.h"
@@ -23,12 +21,12 @@ Status with_limits(const Config& config, CommandContext* context,
     return {};
 }
 
-void LimitArgs::add_to(CLI::App* command, const std::string& help) {
+void LimitArgs::add_to(Command command, const std::string& help) {
     for (const LimitKind kind : kLimitKinds) {
         std::string option = "--" + std::string(name(kind));
         std::ranges::replace(option, '_', '-');
-        command->add_option(option, values[static_cast<std::size_t>(kind)],
-                            (kind == LimitKind::concurrency ? "at once: " : "a minute: ") + help);
+        command.add_option(option, values[static_cast<std::size_t>(kind)],
+                           (kind == LimitKind::concurrency ? "at once: " : "a minute: ") + help);
     }
 }
 

@@ -26,11 +26,11 @@ Status with_limits(const Config& config, CommandContext* context,
 struct LimitArgs {
     std::array<std::string, kLimitKindCount> values{};  ///< empty: not given
 
-    void add_to(CLI::App* command, const std::string& help);
+    void add_to(Command command, const std::string& help);
     /// None when it is not given. Errors: invalid_request.
     Result<std::optional<std::int64_t>> value(LimitKind kind) const;
 };
 
-void add_tier_commands(CLI::App& app, CommandContext* context);
+void add_tier_commands(Command app, CommandContext* context);
 
 }  // namespace tg

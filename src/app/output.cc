@@ -4,27 +4,12 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
 
 #include "base/csv.h"
 #include "base/utf8.h"
 
 namespace tg {
-namespace {
-
-/// Columns that a terminal gives a text: East Asian characters take two.
-std::size_t width_of(std::string_view text) {
-    std::size_t width = 0;
-    while (!text.empty()) {
-        const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
-        const auto first = static_cast<unsigned char>(text[0]);
-        width += length >= 3 && first >= 0xe3 ? 2 : 1;
-        text.remove_prefix(length);
-    }
-    return width;
-}
-
-}  // namespace
-
 TextTable::TextTable(std::vector<std::string> header) {
     rows_.push_back(std::move(header));
 }
@@ -37,13 +22,13 @@ void TextTable::print() const {
     std::vector<std::size_t> widths(rows_.front().size());
     for (const auto& cells : rows_) {
         for (std::size_t i = 0; i < cells.size(); ++i)
-            widths[i] = std::max(widths[i], width_of(cells[i]));
+            widths[i] = std::max(widths[i], display_width(cells[i]));
     }
     for (const auto& cells : rows_) {
         std::string line;
         for (std::size_t i = 0; i < cells.size(); ++i) {
             line += cells[i];
-            if (i + 1 < cells.size()) line.append(widths[i] - width_of(cells[i]) + 2, ' ');
+            if (i + 1 < cells.size()) line.append(widths[i] - display_width(cells[i]) + 2, ' ');
         }
         std::printf("%s\n", line.c_str());
     }
@@ -74,6 +59,27 @@ void print_text(const std::string& text) {
 std::string user_name() {
     const passwd* entry = ::getpwuid(::getuid());
     return entry != nullptr ? entry->pw_name : std::to_string(::getuid());
+}
+
+Status write_file(const std::string& path, const std::string& bytes) {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    if (out) return {};
+    return fail(ErrorCode::io_error, "cannot write file '" + path + "'");
+}
+
+Status print_document(const BillFile& document, const std::string& file) {
+    if (!file.empty()) return write_file(file, document.bytes);
+    if (document.is_binary && isatty(STDOUT_FILENO) != 0) {
+        return fail(ErrorCode::invalid_request,
+                    "a document of this format is nothing for a terminal; name a file, e.g. "
+                    "--output " +
+                        document.name);
+    }
+    print_text(document.bytes);
+    if (document.content_type == "application/json") print_text("\n");
+    return {};
 }
 
 }  // namespace tg

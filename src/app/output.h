@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/json_writer.h"
+#include "documents/documents.h"
 
 namespace tg {
 
@@ -25,5 +26,12 @@ void print_text(const std::string& text);
 
 /// Who runs the command, for the audit log.
 std::string user_name();
+
+/// Errors: io_error naming the file.
+Status write_file(const std::string& path, const std::string& bytes);
+
+/// A document to the file, or to the terminal where none is named. Errors: io_error;
+/// invalid_request when it is nothing for a terminal.
+Status print_document(const BillFile& document, const std::string& file);
 
 }  // namespace tg

@@ -1,7 +1,5 @@
 #include "app/policy_args.h"
 
-#include <CLI/CLI.hpp>
-
 namespace tg {
 namespace {
 
@@ -34,13 +32,10 @@ Result<DataPolicyPatch> PolicyArgs::patch() const {
     return out;
 }
 
-void add_policy_options(CLI::App* command, PolicyArgs* args) {
+void add_policy_options(Command command, PolicyArgs* args) {
     const auto add_flag = [&](const char* name, std::string* value, const char* help) {
         // A value is optional: --zero-retention alone sets it.
-        command->add_option(name, *value, help)
-            ->expected(0, 1)
-            ->default_str("true")
-            ->check(CLI::IsMember({"true", "false"}));
+        command.add_option(name, *value, help).or_alone("true").one_of({"true", "false"});
     };
     add_flag("--zero-retention", &args->zero_retention,
              "true or false: only accounts under a zero-retention agreement, and refuse what must "
@@ -50,14 +45,13 @@ void add_policy_options(CLI::App* command, PolicyArgs* args) {
     add_flag(
         "--keep-end-user", &args->keep_end_user,
         "true or false: exception from zero retention, keep end users of any form for reports");
-    command->add_option("--regions", args->regions,
-                        "the only regions, e.g. eu,us; any: anywhere; none: nowhere");
-    command->add_option("--pool", args->pool,
-                        "dedicated pool of accounts that serves all calls; none: the shared ones");
-    command->add_option(
-        "--pool-on-request", args->pool_on_request,
-        "dedicated pool of the calls with deployment_type: dedicated; none: no such "
-        "pool");
+    command.add_option("--regions", args->regions,
+                       "the only regions, e.g. eu,us; any: anywhere; none: nowhere");
+    command.add_option("--pool", args->pool,
+                       "dedicated pool of accounts that serves all calls; none: the shared ones");
+    command.add_option("--pool-on-request", args->pool_on_request,
+                       "dedicated pool of the calls with deployment_type: dedicated; none: no such "
+                       "pool");
 }
 
 }  // namespace tg

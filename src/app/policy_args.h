@@ -1,11 +1,8 @@
 #pragma once
 #include <string>
 
+#include "app/command_line.h"
 #include "identity/data_policy.h"
-
-namespace CLI {
-class App;
-}
 
 namespace tg {
 
@@ -19,6 +16,6 @@ struct PolicyArgs {
     Result<DataPolicyPatch> patch() const;
 };
 
-void add_policy_options(CLI::App* command, PolicyArgs* args);
+void add_policy_options(Command command, PolicyArgs* args);
 
 }  // namespace tg

@@ -1,9 +1,8 @@
 #include "app/prices.h"
 
-#include <fstream>
-#include <iterator>
 #include <mutex>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "rating/default_prices.h"
 #include "rating/price_store.h"
@@ -17,12 +16,6 @@ UnknownModelRule unknown_model_rule(const Config& config) {
         rule.price_as_model = config.price_as_model;
     }
     return rule;
-}
-
-Result<std::string> read_whole_file(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return fail(ErrorCode::io_error, "file '" + file + "' cannot be read");
-    return std::string{std::istreambuf_iterator<char>(in), {}};
 }
 
 Status import_first_prices(SqlConnection& store, const Config& config, const Clock& clock) {

@@ -15,9 +15,6 @@ Status import_first_prices(SqlConnection& store, const Config& config, const Clo
 /// What the configuration says of models that the book does not know.
 UnknownModelRule unknown_model_rule(const Config& config);
 
-/// Errors: io_error naming the file.
-Result<std::string> read_whole_file(const std::string& file);
-
 Result<PriceVersionId> current_price_version(SqlConnection& store);
 Result<std::shared_ptr<const Catalogue>> load_current_catalogue(SqlConnection& store,
                                                                 const Config& config);

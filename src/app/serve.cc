@@ -2,13 +2,13 @@
 
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <filesystem>
 
 #include "app/account_facts.h"
 #include "app/commands.h"
 #include "app/hardening.h"
+#include "app/invoice_desks.h"
 #include "app/prices.h"
 #include "base/log.h"
 #include "base/thread_name.h"
@@ -132,8 +132,12 @@ Status Server::open_journal() {
     settling.catalogue_of = catalogue_source(config_);
     settler_ = std::make_unique<Settler>(std::move(settling));
     settler_->start(journal_.get());
-    books_keeper_ = std::make_unique<BooksKeeper>(config_);
+    books_keeper_ = make_books_keeper(config_);
     books_keeper_->start();
+    credit_keeper_ = make_credit_keeper(config_);
+    credit_keeper_->start();
+    invoice_keeper_ = make_invoice_keeper(config_);
+    if (invoice_keeper_) invoice_keeper_->start();
     return {};
 }
 
@@ -154,6 +158,8 @@ Status Server::start_workers() {
     options.bootstrap_token = config_.admin_token;
     options.clock = shared_.clock;
     options.default_time_zone = config_.default_time_zone;
+    options.issuer = config_.issuer;
+    options.invoices = invoice_settings(config_);
     options.terms = {.usd_cny_e8 = config_.usd_cny_e8, .vat_ppm = config_.vat_ppm};
 
     options.upstreams = [this](std::int64_t now_ns) {
@@ -299,6 +305,8 @@ void Server::stop() {
     }
     if (watcher_.joinable()) watcher_.join();
     if (books_keeper_) books_keeper_->stop();
+    if (credit_keeper_) credit_keeper_->stop();
+    if (invoice_keeper_) invoice_keeper_->stop();
     if (workers_) workers_->stop(config_.shutdown_timeout_ms);
     if (fleet_) fleet_->stop();
     if (admin_) admin_->stop();
@@ -308,10 +316,10 @@ void Server::stop() {
     log_info("stopped");
 }
 
-void add_serve_command(CLI::App& app, CommandContext* context) {
-    CLI::App* command = app.add_subcommand(
+void add_serve_command(Command app, CommandContext* context) {
+    Command command = app.add_subcommand(
         "serve", "run the gateway (SIGHUP reloads the configuration, SIGTERM drains and stops)");
-    command->callback([context] {
+    command.callback([context] {
         // Signals go to this thread only: every other one is started with them blocked.
         sigset_t signals;
         sigemptyset(&signals);

@@ -64,7 +64,7 @@ class Server {
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<AdminApi> api_;
     std::unique_ptr<AdminServer> admin_;
-    std::unique_ptr<BooksKeeper> books_keeper_;
+    std::unique_ptr<PeriodicTask> books_keeper_, credit_keeper_, invoice_keeper_;
     std::thread watcher_;
     std::mutex watch_mutex_;
     std::condition_variable watch_wake_, watch_done_;

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "app/http_call.h"
 #include "base/json_writer.h"
+#include "net/http_call.h"
 #include "providers/zero_retention.h"
 
 namespace tg {

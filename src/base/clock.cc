@@ -153,4 +153,17 @@ std::string to_string(YearMonth month) {
     return {text, static_cast<std::size_t>(n)};
 }
 
+std::string day_text(std::int64_t day) {
+    return format_rfc3339({day * std::int64_t{86'400'000'000}}).substr(0, 10);
+}
+
+Result<std::int32_t> parse_day(std::string_view text) {
+    const Result<UtcMicros> midnight = parse_rfc3339(text);
+    if (!midnight.ok() || text.size() != 10) {
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(text.substr(0, 40)) + "' is no day such as 2026-03-31");
+    }
+    return static_cast<std::int32_t>(midnight->micros / 86'400'000'000);
+}
+
 }  // namespace tg

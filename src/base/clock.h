@@ -63,4 +63,9 @@ struct YearMonth {
 Result<YearMonth> parse_year_month(std::string_view text);  ///< "2026-11"
 std::string to_string(YearMonth month);
 
+/// A day of some calendar, by its number since 1970-01-01: "2026-11-05".
+std::string day_text(std::int64_t day);
+/// Errors: invalid_request.
+Result<std::int32_t> parse_day(std::string_view text);
+
 }  // namespace tg

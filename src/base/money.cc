@@ -187,14 +187,30 @@ std::string format_amount(Femto amount, int min_decimals) {
     return format_scaled(amount.value, 15, min_decimals);
 }
 
-std::string format_cents(std::int64_t cents) {
-    std::string plain = format_scaled(cents, 2, 2);
+namespace {
+
+/// A comma between every three of the digits before `end`.
+std::string with_commas(std::string plain, std::size_t end) {
     const std::size_t first = plain[0] == '-' ? 1 : 0;
-    for (std::size_t at = plain.size() - 3; at > first + 3;) {
-        at -= 3;
-        plain.insert(at, ",");
+    while (end > first + 3) {
+        end -= 3;
+        plain.insert(end, ",");
     }
     return plain;
+}
+
+}  // namespace
+
+std::string format_cents(std::int64_t cents) {
+    std::string plain = format_scaled(cents, 2, 2);
+    const std::size_t point = plain.size() - 3;
+    return with_commas(std::move(plain), point);
+}
+
+std::string format_grouped(std::int64_t number) {
+    std::string plain = std::to_string(number);
+    const std::size_t end = plain.size();
+    return with_commas(std::move(plain), end);
 }
 
 }  // namespace tg

@@ -70,6 +70,7 @@ Result<int128> parse_scaled_rounded(std::string_view text, int scale, bool* was_
 std::string format_scaled(int128 value, int scale, int min_decimals);
 std::string format_amount(Femto amount, int min_decimals = 2);  ///< "0.0000350625", "12.50"
 std::string format_cents(std::int64_t cents);                   ///< 123456 -> "1,234.56"
+std::string format_grouped(std::int64_t number);                ///< 1234567 -> "1,234,567"
 std::string to_string(int128 value);
 
 }  // namespace tg

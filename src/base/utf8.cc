@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -59,6 +60,23 @@ void make_storable(std::string_view text, std::string* out) {
             out->append(text, 0, length);
         text.remove_prefix(length == 0 ? 1 : length);
     }
+}
+
+std::size_t display_width(std::string_view text) {
+    std::size_t width = 0;
+    while (!text.empty()) {
+        const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
+        const auto first = static_cast<unsigned char>(text[0]);
+        width += length >= 3 && first >= 0xe3 ? 2 : 1;
+        text.remove_prefix(length);
+    }
+    return width;
+}
+
+std::size_t count_characters(std::string_view text) {
+    std::size_t count = 0;
+    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
+    return count;
 }
 
 }  // namespace tg

@@ -14,4 +14,10 @@ bool is_storable_text(std::string_view text);
 /// The same text with '?' for each byte that cannot be stored.
 void make_storable(std::string_view text, std::string* out);
 
+/// Characters of a valid UTF-8 text.
+std::size_t count_characters(std::string_view text);
+
+/// Columns that a terminal gives a text: East Asian characters take two.
+std::size_t display_width(std::string_view text);
+
 }  // namespace tg

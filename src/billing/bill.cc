@@ -1,10 +1,12 @@
 #include "billing/bill.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <span>
 
 #include "base/time_zone.h"
+#include "billing/internal/bill_shares.h"
 #include "billing/internal/bill_source.h"
 
 namespace tg {
@@ -27,30 +29,11 @@ Status check_terms(const BillTerms& terms) {
     return {};
 }
 
-/// value x factor / divisor, halves up. Errors: corrupt_data when no integer of 64 bits holds it.
-Result<std::int64_t> rounded(int128 value, int128 factor, int128 divisor) {
-    int128 product = 0;
-    if (!__builtin_mul_overflow(value, factor, &product)) {
-        const int128 quotient = divide(product, divisor, Rounding::half_up);
-        if (quotient >= INT64_MIN && quotient <= INT64_MAX)
-            return static_cast<std::int64_t>(quotient);
-    }
-    return fail(ErrorCode::corrupt_data, "a bill line's amount of " + format_amount(Femto{value}) +
-                                             " is larger than any real one; run: tollgate verify");
-}
-
-/// The one place where an amount is rounded.
-template <typename Line>
-Status round_line(Line* line, const BillTerms& terms) {
-    constexpr int128 kRateScale = 100'000'000;
-    const int128 rate = terms.usd_cny_e8, exact = line->exact.value;
-    if (line->currency == Currency::usd) {
-        TG_TRY(line->usd_cents, rounded(exact, 1, kFemtoPerCent));
-        TG_TRY(line->cny_fen, rounded(exact, rate, kFemtoPerCent * kRateScale));
-    } else {
-        TG_TRY(line->cny_fen, rounded(exact, 1, kFemtoPerCent));
-        TG_TRY(line->usd_cents, rounded(exact, kRateScale, kFemtoPerCent * rate));
-    }
+Status round_line(BillLine* line, const BillTerms& terms) {
+    line->exact = line->quantity * line->price;
+    TG_TRY(const RoundedAmount rounded, round_amount(line->exact, line->currency, terms));
+    line->usd_cents = rounded.usd_cents;
+    line->cny_fen = rounded.cny_fen;
     return {};
 }
 
@@ -72,9 +55,10 @@ void add_tax(Bill* bill) {
     std::vector<std::pair<int128, BillTotal*>> remainders;
     for (BillTotal& project : bill->projects) {
         const int128 exact = int128{project.cny_fen} * ppm;
-        project.vat_fen = static_cast<std::int64_t>(exact / kScale);
+        const int128 below = exact < 0 ? (exact - kScale + 1) / kScale : exact / kScale;
+        project.vat_fen = static_cast<std::int64_t>(below);
         left -= project.vat_fen;
-        remainders.emplace_back(exact % kScale, &project);
+        remainders.emplace_back(exact - below * kScale, &project);
     }
     std::ranges::sort(remainders, [](const auto& a, const auto& b) {
         return a.first != b.first ? a.first > b.first : a.second->project < b.second->project;
@@ -87,11 +71,61 @@ void add_tax(Bill* bill) {
 }
 
 auto place_of(const BillLine& line) {
-    return std::tie(line.project, line.model, line.provider, line.tier, line.meter, line.currency,
-                    line.price);
+    return std::tie(line.late_from, line.project, line.model, line.provider, line.tier, line.meter,
+                    line.currency, line.price);
 }
 
-/// In the order of a bill; what has the same place is one line.
+constexpr std::array<std::string_view, kBillItemKindCount> kItemKinds = {
+    "rate_card",      "reserved", "volume",    "mixed_models", "transfer",  "promotion",
+    "management_fee", "true_up",  "early_end", "sla_credit",   "adjustment"};
+
+/// Lines by segment: those of the month in theirs, late usage in the last.
+Status charge_contract(const MonthUsage& usage, const ContractMonth& contract, Bill* bill) {
+    std::vector<std::vector<BillLine>> segments(contract.segments.size());
+    for (const MonthUsage::Part& part : usage.parts) segments[part.segment].push_back(part.line);
+    ChargedUsage charged;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        segments[i] = whole_lines(std::move(segments[i]));
+        for (BillLine& line : segments[i]) {
+            line.exact = line.quantity * line.price;
+            charged.add(&line, i);
+        }
+    }
+    for (const BillLine& line : bill->late) charged.add(&line, segments.size() - 1);
+    return add_contract_items(contract, charged, bill);
+}
+
+}  // namespace
+
+void keep_project(const std::string& code, Bill* bill) {
+    std::erase_if(bill->lines, [&](const BillLine& line) { return line.project != code; });
+    std::erase_if(bill->late, [&](const BillLine& line) { return line.project != code; });
+    std::erase_if(bill->items, [&](const BillItem& item) { return item.project != code; });
+    bill->commitments.clear();  // they are the customer's
+    std::erase_if(bill->projects,
+                  [&](const BillTotal& project) { return project.project != code; });
+    bill->total = bill->projects.empty() ? BillTotal{} : bill->projects.front();
+}
+
+std::string bill_id(std::string_view customer, YearMonth month) {
+    std::string digits = to_string(month);
+    std::erase(digits, '-');
+    return "BILL-" + std::string(customer) + "-" + digits;
+}
+
+std::string_view name(BillItemKind kind) {
+    return kItemKinds[static_cast<std::size_t>(kind)];
+}
+
+Result<BillItemKind> parse_bill_item_kind(std::string_view text) {
+    for (int i = 0; i < kBillItemKindCount; ++i)
+        if (text == kItemKinds[static_cast<std::size_t>(i)]) return static_cast<BillItemKind>(i);
+    return fail(ErrorCode::invalid_request,
+                "'" + std::string(text) + "' is no kind of item on a bill");
+}
+
+namespace bill_internal {
+
 std::vector<BillLine> whole_lines(std::vector<BillLine> parts) {
     std::ranges::sort(
         parts, [](const BillLine& a, const BillLine& b) { return place_of(a) < place_of(b); });
@@ -104,24 +138,6 @@ std::vector<BillLine> whole_lines(std::vector<BillLine> parts) {
     }
     return out;
 }
-
-}  // namespace
-
-void keep_project(const std::string& code, Bill* bill) {
-    std::erase_if(bill->lines, [&](const BillLine& line) { return line.project != code; });
-    std::erase_if(bill->late, [&](const LateUsage& line) { return line.project != code; });
-    std::erase_if(bill->projects,
-                  [&](const BillTotal& project) { return project.project != code; });
-    bill->total = bill->projects.empty() ? BillTotal{} : bill->projects.front();
-}
-
-std::string bill_id(std::string_view customer, YearMonth month) {
-    std::string digits = to_string(month);
-    std::erase(digits, '-');
-    return "BILL-" + std::string(customer) + "-" + digits;
-}
-
-namespace bill_internal {
 
 Status check_project(SqlConnection& store, const BillCustomer& customer, const std::string& code) {
     bool is_known = false;
@@ -148,7 +164,7 @@ void count_events(const MonthUsage& usage, const std::optional<std::string>& pro
 }
 
 Result<Bill> build_bill(const BillCustomer& customer, const MonthUsage& usage, YearMonth month,
-                        const BillTerms& terms, std::vector<LateUsage> late) {
+                        const BillTerms& terms, const BillExtras& extras) {
     TG_CHECK_OK(check_terms(terms));
     TG_CHECK_OK(usage.bad);
     TG_TRY(const TimeZone zone, TimeZone::load(customer.time_zone));
@@ -162,17 +178,18 @@ Result<Bill> build_bill(const BillCustomer& customer, const MonthUsage& usage, Y
     bill.terms = terms;
     bill.period_start = zone.start_of_month(month);
     bill.period_end = zone.end_of_month(month);
-    bill.lines = whole_lines(usage.lines);
-    bill.late = std::move(late);
+    for (const MonthUsage::Part& part : usage.parts) bill.lines.push_back(part.line);
+    bill.lines = whole_lines(std::move(bill.lines));
+    bill.late = extras.late;
     bill.price_versions = usage.price_versions;
-    for (BillLine& line : bill.lines) {
-        line.exact = line.quantity * line.price;
-        TG_CHECK_OK(round_line(&line, terms));
-    }
-    for (LateUsage& line : bill.late) TG_CHECK_OK(round_line(&line, terms));
+    for (BillLine& line : bill.lines) TG_CHECK_OK(round_line(&line, terms));
+    for (BillLine& line : bill.late) TG_CHECK_OK(round_line(&line, terms));
+    if (extras.contract != nullptr) TG_CHECK_OK(charge_contract(usage, *extras.contract, &bill));
+    TG_CHECK_OK(add_adjustments(extras.adjustments, &bill));
     std::map<std::string, BillTotal> projects;
     for (const BillLine& line : bill.lines) add_up(line, &projects[line.project]);
-    for (const LateUsage& line : bill.late) add_up(line, &projects[line.project]);
+    for (const BillLine& line : bill.late) add_up(line, &projects[line.project]);
+    for (const BillItem& item : bill.items) add_up(item, &projects[item.project]);
     for (const MonthUsage::Counts& counts : usage.counts)
         projects[counts.project].requests += counts.requests;
     count_events(usage, std::nullopt, &bill);

@@ -3,6 +3,8 @@
 
 #include "base/json_writer.h"
 #include "billing/bill.h"
+#include "billing/bill_adjustments.h"
+#include "billing/internal/contract_month.h"
 
 namespace tg {
 namespace {
@@ -91,6 +93,7 @@ BillTotal read_total(Members m) {
 
 BillLine read_line(Members m) {
     BillLine line;
+    if (m.has("month")) line.late_from = m.month("month");
     line.project = m.text("project");
     line.department = m.text("department");
     line.environment = m.text("environment");
@@ -107,15 +110,103 @@ BillLine read_line(Members m) {
     return line;
 }
 
-LateUsage read_late(Members m) {
-    LateUsage late;
-    late.project = m.text("project");
-    late.month = m.month("month");
-    late.currency = m.value("currency", parse_currency(m.text("currency")));
-    late.exact = m.exact("exact");
-    late.usd_cents = m.cents("usd");
-    late.cny_fen = m.cents("cny");
-    return late;
+BillItem read_item(Members m) {
+    BillItem item;
+    item.kind = m.value("kind", parse_bill_item_kind(m.text("kind")));
+    item.project = m.text("project");
+    item.contract = m.text("contract");
+    item.version = static_cast<int>(m.integer("version"));
+    item.first_day = m.value("first_day", parse_day(m.text("first_day")));
+    item.last_day = m.value("last_day", parse_day(m.text("last_day")));
+    item.text = m.text("text");
+    item.currency = m.value("currency", parse_currency(m.text("currency")));
+    item.base = m.exact("base");
+    item.ppm = static_cast<std::int64_t>(m.scaled("percent", 4));
+    item.exact = m.exact("exact");
+    item.usd_cents = m.cents("usd");
+    item.cny_fen = m.cents("cny");
+    return item;
+}
+
+/// What somebody has added, for the bill of that month.
+BillItem read_adjustment(Members m, YearMonth month) {
+    BillItem item;
+    item.kind = m.value("kind", parse_adjustment_kind(m.text("kind")));
+    item.adjustment = m.text("id");
+    item.project = m.text("project");
+    const bill_internal::MonthDays days = bill_internal::days_of(month);
+    item.first_day = days.first;
+    item.last_day = days.last;
+    item.text = m.text("text");
+    item.currency = m.value("currency", parse_currency(m.text("currency")));
+    item.exact = m.exact("exact");
+    item.usd_cents = m.cents("usd");
+    item.cny_fen = m.cents("cny");
+    return item;
+}
+
+BillCommitment read_commitment(Members m) {
+    BillCommitment out;
+    out.contract = m.text("contract");
+    out.first_day = m.value("first_day", parse_day(m.text("first_day")));
+    out.last_day = m.value("last_day", parse_day(m.text("last_day")));
+    out.currency = m.value("currency", parse_currency(m.text("currency")));
+    out.committed_cents = m.cents("committed");
+    out.spent_before_cents = m.cents("spent_before");
+    out.spent_cents = m.cents("spent");
+    out.missing_cents = m.cents("missing");
+    return out;
+}
+
+void write_line(JsonWriter& w, const BillLine& line) {
+    w.begin_object();
+    if (line.late_from) w.field("month", to_string(*line.late_from));
+    w.field("project", line.project)
+        .field("department", line.department)
+        .field("environment", line.environment);
+    w.field("model", line.model)
+        .field("provider", line.provider)
+        .field("meter", name(line.meter))
+        .field("tier", name(line.tier));
+    w.field("quantity", line.quantity)
+        .field("price_per_million", format_scaled(line.price.nano, 9, 2));
+    w.field("currency", code(line.currency)).field("exact", format_amount(line.exact));
+    w.field("usd", format_scaled(line.usd_cents, 2, 2))
+        .field("cny", format_scaled(line.cny_fen, 2, 2))
+        .end_object();
+}
+
+void write_item(JsonWriter& w, const BillItem& item) {
+    w.begin_object().field("kind", name(item.kind)).field("project", item.project);
+    w.field("contract", item.contract).field("version", item.version);
+    w.field("first_day", day_text(item.first_day)).field("last_day", day_text(item.last_day));
+    w.field("text", item.text).field("currency", code(item.currency));
+    w.field("base", format_amount(item.base)).field("percent", format_scaled(item.ppm, 4, 0));
+    w.field("exact", format_amount(item.exact));
+    w.field("usd", format_scaled(item.usd_cents, 2, 2))
+        .field("cny", format_scaled(item.cny_fen, 2, 2))
+        .end_object();
+}
+
+void write_adjustment(JsonWriter& w, const BillItem& item) {
+    w.begin_object().field("kind", name(item.kind)).field("id", item.adjustment);
+    w.field("project", item.project).field("text", item.text);
+    w.field("currency", code(item.currency)).field("exact", format_amount(item.exact));
+    w.field("usd", format_scaled(item.usd_cents, 2, 2))
+        .field("cny", format_scaled(item.cny_fen, 2, 2))
+        .end_object();
+}
+
+void write_commitment(JsonWriter& w, const BillCommitment& commitment) {
+    w.begin_object().field("contract", commitment.contract);
+    w.field("first_day", day_text(commitment.first_day))
+        .field("last_day", day_text(commitment.last_day));
+    w.field("currency", code(commitment.currency));
+    w.field("committed", format_scaled(commitment.committed_cents, 2, 2))
+        .field("spent_before", format_scaled(commitment.spent_before_cents, 2, 2))
+        .field("spent", format_scaled(commitment.spent_cents, 2, 2))
+        .field("missing", format_scaled(commitment.missing_cents, 2, 2))
+        .end_object();
 }
 
 }  // namespace
@@ -140,30 +231,17 @@ std::string bill_as_json(const Bill& bill) {
         .field("usd_cny_source", bill.terms.rate_source)
         .field("vat_percent", format_scaled(bill.terms.vat_ppm, 4, 0));
     w.field("rounding", kRoundingRule).key("lines").begin_array();
-    for (const BillLine& line : bill.lines) {
-        w.begin_object()
-            .field("project", line.project)
-            .field("department", line.department)
-            .field("environment", line.environment);
-        w.field("model", line.model)
-            .field("provider", line.provider)
-            .field("meter", name(line.meter))
-            .field("tier", name(line.tier));
-        w.field("quantity", line.quantity)
-            .field("price_per_million", format_scaled(line.price.nano, 9, 2));
-        w.field("currency", code(line.currency)).field("exact", format_amount(line.exact));
-        w.field("usd", format_scaled(line.usd_cents, 2, 2))
-            .field("cny", format_scaled(line.cny_fen, 2, 2))
-            .end_object();
-    }
+    for (const BillLine& line : bill.lines) write_line(w, line);
     w.end_array().key("late_usage").begin_array();
-    for (const LateUsage& line : bill.late) {
-        w.begin_object().field("project", line.project).field("month", to_string(line.month));
-        w.field("currency", code(line.currency)).field("exact", format_amount(line.exact));
-        w.field("usd", format_scaled(line.usd_cents, 2, 2))
-            .field("cny", format_scaled(line.cny_fen, 2, 2))
-            .end_object();
-    }
+    for (const BillLine& line : bill.late) write_line(w, line);
+    w.end_array().key("contract_items").begin_array();
+    for (const BillItem& item : bill.items)
+        if (!is_added(item.kind)) write_item(w, item);
+    w.end_array().key("adjustments").begin_array();
+    for (const BillItem& item : bill.items)
+        if (is_added(item.kind)) write_adjustment(w, item);
+    w.end_array().key("commitments").begin_array();
+    for (const BillCommitment& commitment : bill.commitments) write_commitment(w, commitment);
     w.end_array().key("projects").begin_array();
     for (const BillTotal& project : bill.projects) write_total(w, project);
     w.end_array().key("total");
@@ -206,7 +284,19 @@ Result<Bill> parse_bill_json(std::string_view json) {
     bill.terms.rate_source = m.text("usd_cny_source");
     bill.terms.vat_ppm = static_cast<std::int64_t>(m.scaled("vat_percent", 4));
     for (const auto& line : m.items("lines")) bill.lines.push_back(read_line({line, &bad}));
-    for (const auto& late : m.items("late_usage")) bill.late.push_back(read_late({late, &bad}));
+    for (const auto& late : m.items("late_usage")) {
+        bill.late.push_back(read_line({late, &bad}));
+        if (!bill.late.back().late_from) bill.late.back().late_from = bill.month;
+    }
+    for (const auto& item : m.items("contract_items"))
+        bill.items.push_back(read_item({item, &bad}));
+    // Bills that became final before there were adjustments have no such member.
+    if (m.has("adjustments")) {
+        for (const auto& item : m.items("adjustments"))
+            bill.items.push_back(read_adjustment({item, &bad}, bill.month));
+    }
+    for (const auto& commitment : m.items("commitments"))
+        bill.commitments.push_back(read_commitment({commitment, &bad}));
     for (const auto& total : m.items("projects"))
         bill.projects.push_back(read_total({total, &bad}));
     bill.total = read_total(m.member("total"));

@@ -6,11 +6,11 @@
 #include "base/json_writer.h"
 #include "billing/internal/bill_rows.h"
 #include "billing/internal/settle_writer.h"
-#include "billing/internal/stored_enum.h"
 #include "identity/audit_log.h"
 #include "ledger/flows.h"
 #include "ledger/ledger.h"
 #include "ledger/proof_log.h"
+#include "store/stored_enum.h"
 
 namespace tg {
 
@@ -128,6 +128,31 @@ Status book_note(SqlConnection& store, const BillHead& head, const BillNote& not
     return {};
 }
 
+/// What VAT invoices cover stays on the bill until red-letter invoices have taken it back; a red
+/// one counts when it is issued (state 4 of the table of `invoicing`), a blue one from its request
+/// on.
+Status check_not_invoiced(SqlConnection& store, const NoteRequest& request,
+                          const std::string& project, std::int64_t left) {
+    std::int64_t covered = 0;
+    std::string last;
+    TG_CHECK_OK(store.query(
+        "SELECT l.invoice_id, l.net_fen FROM invoice_lines l JOIN invoices i ON i.id = "
+        "l.invoice_id WHERE l.bill_id = ? AND l.project_code = ? AND (i.state = 4 OR (i.state < 4 "
+        "AND i.colour = 0)) ORDER BY i.day, i.number",
+        {request.bill_id, project}, [&](const SqlRow& row) {
+            covered += row.integer(1);
+            if (row.integer(1) > 0) last = row.text(0);
+            return true;
+        }));
+    const std::int64_t beyond = request.net_fen - (left - covered);
+    if (covered == 0 || beyond <= 0) return {};
+    return fail(ErrorCode::conflict,
+                "VAT invoices cover " + format_cents(covered) + " CNY (net) of the " +
+                    format_cents(left) + " CNY that project '" + project + "' has left on bill " +
+                    request.bill_id + "; take back at least " + format_cents(beyond) +
+                    " CNY first: tollgate invoice red " + last);
+}
+
 /// Inside the caller's transaction, with the books locked.
 Result<BillNote> issue_locked(SqlConnection& store, const NoteRequest& request,
                               const Change& change) {
@@ -151,6 +176,8 @@ Result<BillNote> issue_locked(SqlConnection& store, const NoteRequest& request,
                                              ", net; a credit note over " +
                                              format_cents(request.net_fen) + " is more than that");
     }
+    if (request.kind == NoteKind::credit)
+        TG_CHECK_OK(check_not_invoiced(store, request, project, left));
     const BillHead& head = bill.row.head;
     BillNote note{.id = note_id(head, request.kind, number),
                   .bill_id = head.id,
@@ -211,6 +238,23 @@ Result<std::vector<BillNote>> list_notes(SqlConnection& store, std::string_view 
         return Status{};
     }));
     return out;
+}
+
+Result<BillNote> find_note(SqlConnection& store, std::string_view id) {
+    std::string bill_id;
+    TG_CHECK_OK(store.query("SELECT bill_id FROM bill_notes WHERE id = ?", {std::string(id)},
+                            [&bill_id](const SqlRow& row) {
+                                bill_id = row.text(0);
+                                return false;
+                            }));
+    std::vector<BillNote> notes;
+    if (!bill_id.empty()) {
+        TG_TRY(notes, list_notes(store, bill_id));
+    }
+    const auto found = std::ranges::find(notes, id, &BillNote::id);
+    if (found != notes.end()) return std::move(*found);
+    return fail(ErrorCode::not_found, "there is no credit or debit note '" + std::string(id) +
+                                          "'; see: tollgate bill notes BILL");
 }
 
 Result<BillNote> issue_note(SqlConnection& store, const NoteRequest& request,

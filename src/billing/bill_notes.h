@@ -50,6 +50,9 @@ Result<std::vector<BillNote>> void_bill(SqlConnection& store, std::string_view b
 /// Those of one bill in order of issue. Errors: those of the store.
 Result<std::vector<BillNote>> list_notes(SqlConnection& store, std::string_view bill_id);
 
+/// Errors: not_found.
+Result<BillNote> find_note(SqlConnection& store, std::string_view id);
+
 /// The document: what is in the proof log.
 std::string note_as_json(const BillNote& note);
 

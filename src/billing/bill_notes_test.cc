@@ -1,5 +1,6 @@
 #include "billing/bill_notes.h"
 
+#include "billing/payments.h"
 #include "billing/test_billing.h"
 #include "billing/test_fuse.h"
 #include "billing/verify.h"
@@ -46,24 +47,14 @@ class FinalBill {
     }
     BillHead found() { return find_bill(t.connection(), head.id, now().at).value(); }
     void pay(std::int64_t fen) {
-        Transaction transaction = Transaction::begin(t.connection()).value();
-        LedgerWriter ledger(&t.connection());
-        for (const Result<Entry>& entry :
-             {payment_received({.payment_id = "PAY-1",
-                                .bank_account = "CN-1",
-                                .currency = Currency::cny,
-                                .occurred_at = now().at,
-                                .cents = fen}),
-              payment_allocated({.allocation_id = "PAY-1-1",
-                                 .payment_id = "PAY-1",
-                                 .customer = head.customer,
-                                 .currency = Currency::cny,
-                                 .occurred_at = now().at,
-                                 .parts = {{.bill_id = head.id, .cents = fen}}})}) {
-            const auto booked = ledger.append(entry.value(), now().at);
-            ASSERT_TRUE(booked.ok()) << booked.error().text();
-        }
-        ASSERT_TRUE(transaction.commit().ok());
+        const Result<Payment> payment = record_payment(
+            t.connection(),
+            {.bank_account = "CN-1", .fen = fen, .value_day = 20'550, .reference = "R"}, now());
+        ASSERT_TRUE(payment.ok()) << payment.error().text();
+        const Result<Allocation> used = allocate_payment(
+            t.connection(),
+            {.payment_id = payment->id, .kind = AllocationKind::bill, .bill_id = head.id}, now());
+        ASSERT_TRUE(used.ok()) << used.error().text();
     }
     std::string problems() {
         VerifyOptions options;

@@ -5,7 +5,7 @@
 
 #include "billing/fx_rates.h"
 #include "billing/internal/bill_source.h"
-#include "billing/internal/stored_enum.h"
+#include "store/stored_enum.h"
 
 namespace tg {
 
@@ -22,10 +22,6 @@ constexpr std::string_view kColumns =
     "b.finalised_by, b.due_at, b.sent_at, b.document, b.rate_source FROM bills b LEFT JOIN "
     "customers c ON c.id = "
     "b.customer_id";
-
-YearMonth month_of_number(std::int64_t number) {
-    return {static_cast<int>(number / 12), static_cast<int>(number % 12) + 1};
-}
 
 Result<BillRow> to_row(const SqlRow& row) {
     BillRow out;
@@ -119,6 +115,10 @@ std::int64_t month_number(YearMonth month) {
     return std::int64_t{month.year} * 12 + month.month - 1;
 }
 
+YearMonth month_of_number(std::int64_t number) {
+    return {static_cast<int>(number / 12), static_cast<int>(number % 12) + 1};
+}
+
 Status read_bill_rows(SqlConnection& store, const BillFilter& filter,
                       const std::function<Status(BillRow)>& each) {
     std::string rest;
@@ -183,8 +183,7 @@ Result<Bill> current_bill(SqlConnection& store, std::string_view customer_code, 
         TG_TRY(bill, parse_bill_json(of->row->document));
     } else {
         TG_TRY(const BillTerms now, with_fx_rate(store, terms, month, FxUse::preview));
-        TG_TRY(bill, build_bill(of->customer, of->usage, month, of->row ? of->row->head.terms : now,
-                                late_lines(of->unbilled)));
+        TG_TRY(bill, of->compose(month, of->row ? of->row->head.terms : now));
         if (project) count_events(of->usage, project, &bill);
     }
     if (of->row) bill.status = name(of->row->head.status);

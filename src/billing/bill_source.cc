@@ -1,20 +1,11 @@
 #include "billing/internal/bill_source.h"
 
-#include "billing/internal/stored_enum.h"
+#include <set>
+
+#include "store/stored_enum.h"
 
 namespace tg::bill_internal {
 namespace {
-
-struct Days {
-    std::int64_t first = 0, last = 0;
-};
-
-Days days_of(YearMonth month) {
-    const YearMonth next =
-        month.month == 12 ? YearMonth{month.year + 1, 1} : YearMonth{month.year, month.month + 1};
-    return {days_from_civil(month.year, month.month, 1),
-            days_from_civil(next.year, next.month, 1) - 1};
-}
 
 /// "customer_id IN (?, ?, ?)", and its values.
 struct InCustomers {
@@ -63,15 +54,15 @@ Result<BillLine> to_line(const SqlRow& row) {
 
 using Months = std::map<CustomerId, MonthUsage>;
 
-std::vector<SqlValue> with_days(std::vector<SqlValue> values, YearMonth month) {
-    const Days days = days_of(month);
-    values.emplace_back(days.first);
-    values.emplace_back(days.last);
+std::vector<SqlValue> with_days(std::vector<SqlValue> values, MonthDays days) {
+    values.emplace_back(std::int64_t{days.first});
+    values.emplace_back(std::int64_t{days.last});
     return values;
 }
 
-Status read_lines(SqlConnection& store, std::span<const CustomerId> customers, YearMonth month,
-                  Months* out) {
+Status read_lines(SqlConnection& store, std::span<const CustomerId> customers, MonthDays days,
+                  std::size_t segment, Months* out) {
+    if (customers.empty()) return {};
     // Sums first: the texts of a few lines, not of every day's, are looked up.
     const InCustomers in("customer_id", customers);
     return store.query(
@@ -83,11 +74,11 @@ Status read_lines(SqlConnection& store, std::span<const CustomerId> customers, Y
             " AND local_day >= ? AND local_day <= ? AND price_nano >= 0 GROUP BY customer_id, "
             "project_id, dimension_id, meter, tier, currency, price_nano) u JOIN usage_dimensions "
             "d ON d.id = u.dimension_id LEFT JOIN projects p ON p.id = u.project_id",
-        with_days(in.values, month), [out](const SqlRow& row) {
+        with_days(in.values, days), [=](const SqlRow& row) {
             MonthUsage& usage = (*out)[customer_of(row, 0)];
             Result<BillLine> line = to_line(row);
             if (line.ok())
-                usage.lines.push_back(std::move(*line));
+                usage.parts.push_back({std::move(*line), segment});
             else
                 usage.bad = fail(std::move(line).error());
             return true;
@@ -104,7 +95,7 @@ Status read_counts(SqlConnection& store, std::span<const CustomerId> customers, 
             in.sql +
             " AND u.local_day >= ? AND u.local_day <= ? GROUP BY u.customer_id, u.project_id, "
             "p.code",
-        with_days(in.values, month), [out](const SqlRow& row) {
+        with_days(in.values, days_of(month)), [out](const SqlRow& row) {
             (*out)[customer_of(row, 0)].counts.push_back({.project = project_code(row, 1, 2),
                                                           .requests = row.integer(3),
                                                           .unpriced = row.integer(4),
@@ -122,7 +113,7 @@ Status read_versions(SqlConnection& store, std::span<const CustomerId> customers
         "SELECT DISTINCT customer_id, price_version FROM usage_daily_versions WHERE " + in.sql +
             " AND local_day >= ? AND local_day <= ? AND price_version > 0 ORDER BY customer_id, "
             "price_version",
-        with_days(in.values, month), [out](const SqlRow& row) {
+        with_days(in.values, days_of(month)), [out](const SqlRow& row) {
             (*out)[customer_of(row, 0)].price_versions.push_back(
                 static_cast<std::uint32_t>(row.integer(1)));
             return true;
@@ -139,9 +130,22 @@ BillCustomer to_customer(const SqlRow& row) {
 }  // namespace
 
 Result<Months> read_month(SqlConnection& store, std::span<const CustomerId> customers,
-                          YearMonth month) {
+                          YearMonth month, const ContractMonths& contracts) {
     Months out;
-    TG_CHECK_OK(read_lines(store, customers, month, &out));
+    std::vector<CustomerId> whole;  // all days of their month are alike
+    for (const CustomerId customer : customers) {
+        const auto contract = contracts.find(customer);
+        if (contract == contracts.end() || contract->second.segments.size() == 1) {
+            whole.push_back(customer);
+            continue;
+        }
+        const std::vector<Segment>& segments = contract->second.segments;
+        for (std::size_t i = 0; i < segments.size(); ++i) {
+            TG_CHECK_OK(read_lines(store, std::span(&customer, 1),
+                                   {segments[i].first_day, segments[i].last_day}, i, &out));
+        }
+    }
+    TG_CHECK_OK(read_lines(store, whole, days_of(month), 0, &out));
     TG_CHECK_OK(read_counts(store, customers, month, &out));
     TG_CHECK_OK(read_versions(store, customers, month, &out));
     return out;
@@ -159,16 +163,76 @@ Result<BillCustomer> bill_customer(SqlConnection& store, std::string_view code) 
                 "customer '" + std::string(code) + "' does not exist; see: tollgate customer list");
 }
 
-std::vector<LateUsage> late_lines(const UnbilledUsage& usage) {
-    std::map<std::tuple<std::string, YearMonth, Currency>, Femto> sums;
-    for (const UnbilledUsage::Part& part : usage.late)
-        sums[{part.project_code, part.month, part.currency}] += part.exact;
-    std::vector<LateUsage> out;
-    for (const auto& [key, exact] : sums) {
-        const auto& [project, month, currency] = key;
-        out.push_back({.project = project, .month = month, .currency = currency, .exact = exact});
+namespace {
+
+/// Counts every line once with `sign`, so that those of a final bill can be taken from those of its
+/// month.
+void count_lines(const std::vector<BillLine>& lines, std::optional<YearMonth> of, int sign,
+                 std::vector<BillLine>* out) {
+    for (const BillLine& line : lines) {
+        if (of && line.late_from != of) continue;
+        BillLine& counted = out->emplace_back(line);
+        counted.late_from.reset();
+        counted.quantity *= sign;
     }
-    return out;
+}
+
+/// What came of `month` after its bill was final and is on no bill yet.
+Result<std::vector<BillLine>> late_of(SqlConnection& store, CustomerId customer, YearMonth month) {
+    TG_TRY(Months months, read_month(store, std::span(&customer, 1), month));
+    const MonthUsage& usage = months[customer];
+    TG_CHECK_OK(usage.bad);
+    std::vector<BillLine> lines;
+    for (const MonthUsage::Part& part : usage.parts) lines.push_back(part.line);
+    TG_CHECK_OK(read_bill_rows(store, {.customer = customer}, [&](const BillRow& row) -> Status {
+        if (!row.head.is_final() || row.head.month < month) return {};
+        TG_TRY(const Bill bill, parse_bill_json(row.document));
+        if (bill.month == month) count_lines(bill.lines, std::nullopt, -1, &lines);
+        count_lines(bill.late, month, -1, &lines);
+        return {};
+    }));
+    lines = whole_lines(std::move(lines));
+    std::erase_if(lines, [](const BillLine& line) { return line.quantity == 0; });
+    for (BillLine& line : lines) line.late_from = month;
+    return lines;
+}
+
+}  // namespace
+
+Status BillSource::read_late(SqlConnection& store) {
+    for (auto& [id, of] : all_) {
+        std::set<YearMonth> months;
+        for (const UnbilledUsage::Part& part : of.unbilled.late) months.insert(part.month);
+        for (const YearMonth month : months) {
+            TG_TRY(const std::vector<BillLine> lines, late_of(store, id, month));
+            of.late.insert(of.late.end(), lines.begin(), lines.end());
+        }
+    }
+    return {};
+}
+
+Result<Bill> BillSource::Of::compose(YearMonth month, const BillTerms& terms) const {
+    BillTerms own = terms;
+    const ContractTerms* last = contract ? contract->last_terms() : nullptr;
+    if (last != nullptr && last->usd_cny_e8) {
+        own.usd_cny_e8 = *last->usd_cny_e8;
+        own.rate_source = "contract " + contract->segments.back().contract->code;
+    }
+    return build_bill(
+        customer, usage, month, own,
+        {.late = late, .contract = contract ? &*contract : nullptr, .adjustments = adjustments});
+}
+
+Status BillSource::read_adjustments(SqlConnection& store, std::span<const CustomerId> customers) {
+    TG_TRY(std::vector<BillAdjustment> adjustments,
+           list_adjustments(store, {.customers = {customers.begin(), customers.end()},
+                                    .month = month_,
+                                    .with_cancelled = false}));
+    for (BillAdjustment& adjustment : adjustments) {
+        const auto of = all_.find(adjustment.customer);
+        if (of != all_.end()) of->second.adjustments.push_back(std::move(adjustment));
+    }
+    return {};
 }
 
 Status BillSource::read_unbilled(SqlConnection& store, std::span<const CustomerId> customers) {
@@ -207,6 +271,8 @@ Status BillSource::read_unbilled(SqlConnection& store, std::span<const CustomerI
             of->second.unbilled.own.push_back(std::move(part));
         else if (month < month_ && is_billed[{account.customer, month_number(month)}])
             of->second.unbilled.late.push_back(std::move(part));
+        else if (month < month_)
+            of->second.unbilled.open_before.push_back(month);
     }
     return {};
 }
@@ -232,7 +298,14 @@ Result<BillSource> BillSource::load(SqlConnection& store, std::span<const Custom
                                    return Status{};
                                }));
     TG_CHECK_OK(out.read_unbilled(store, customers));
-    TG_TRY(Months months, read_month(store, customers, month));
+    TG_CHECK_OK(out.read_late(store));
+    TG_CHECK_OK(out.read_adjustments(store, customers));
+    TG_TRY(ContractMonths contracts, read_contract_months(store, customers, month));
+    TG_TRY(Months months, read_month(store, customers, month, contracts));
+    for (auto& [id, contract] : contracts) {
+        const auto of = out.all_.find(id);
+        if (of != out.all_.end()) of->second.contract = std::move(contract);
+    }
     for (auto& [id, usage] : months) {
         const auto of = out.all_.find(id);
         if (of != out.all_.end()) of->second.usage = std::move(usage);

@@ -86,39 +86,87 @@ Error final_error(const BillHead& head) {
                                      format_rfc3339(head.finalised_at) + " and never changes"};
 }
 
-/// The bill as it would be now.
-Result<Bill> compose(const BillSource::Of& of, YearMonth month, const BillTerms& terms) {
-    return build_bill(of.customer, of.usage, month, terms, late_lines(of.unbilled));
-}
+/// By project, month and currency.
+using Charges = std::map<std::tuple<std::string, YearMonth, Currency>, Femto>;
 
-using ProjectCharges = std::map<std::pair<std::string, Currency>, Femto>;
-
-/// Usage of the month itself has to be in the ledger exactly as on the lines.
+/// Usage on the lines has to be in the ledger exactly as it stands there.
 Status check_against_ledger(const Bill& bill, const UnbilledUsage& unbilled) {
-    ProjectCharges lines, ledger;
+    Charges lines, ledger;
     for (const BillLine& line : bill.lines)
-        if (line.exact.value != 0) lines[{line.project, line.currency}] += line.exact;
-    for (const UnbilledUsage::Part& part : unbilled.own)
-        ledger[{part.project_code, part.currency}] += part.exact;
+        if (line.exact.value != 0) lines[{line.project, bill.month, line.currency}] += line.exact;
+    for (const BillLine& line : bill.late)
+        lines[{line.project, *line.late_from, line.currency}] += line.exact;
+    for (const auto* parts : {&unbilled.own, &unbilled.late})
+        for (const UnbilledUsage::Part& part : *parts)
+            ledger[{part.project_code, part.month, part.currency}] += part.exact;
     if (lines == ledger) return {};
     for (const auto& [key, exact] : lines) {
+        const auto& [project, month, currency] = key;
         const auto found = ledger.find(key);
         const Femto booked = found == ledger.end() ? Femto{} : found->second;
         if (booked == exact) continue;
         return fail(ErrorCode::corrupt_data,
-                    "bill " + bill.id + ": project " + key.first + " used " + format_amount(exact) +
-                        " " + std::string(code(key.second)) + ", but the ledger has " +
-                        format_amount(booked) + " as not billed; run: tollgate verify");
+                    "bill " + bill.id + ": project " + project + " used " + format_amount(exact) +
+                        " " + std::string(code(currency)) + " in " + to_string(month) +
+                        ", but the ledger has " + format_amount(booked) +
+                        " as not billed; run: tollgate verify");
     }
     return fail(ErrorCode::corrupt_data, "bill " + bill.id +
                                              ": the ledger has usage that is on no line; run: "
                                              "tollgate verify");
 }
 
+/// Where the ledger keeps what a contract adds or takes.
+AccountCode account_of(BillItemKind kind) {
+    switch (kind) {
+        case BillItemKind::rate_card:
+            return AccountCode::contract_prices;
+        case BillItemKind::reserved:
+            return AccountCode::discount_reserved;
+        case BillItemKind::volume:
+            return AccountCode::discount_volume;
+        case BillItemKind::mixed_models:
+            return AccountCode::discount_mixed;
+        case BillItemKind::transfer:
+            return AccountCode::discount_transfer;
+        case BillItemKind::promotion:
+            return AccountCode::discount_promotion;
+        case BillItemKind::management_fee:
+            return AccountCode::management_fees;
+        case BillItemKind::true_up:
+            return AccountCode::commit_shortfall;
+        case BillItemKind::early_end:
+            return AccountCode::early_end_penalties;
+        case BillItemKind::sla_credit:
+            return AccountCode::sla_credits_owed;
+        case BillItemKind::adjustment:
+            return AccountCode::bill_adjustments;
+    }
+    return AccountCode::contract_prices;
+}
+
+/// A commitment can only be settled when all months it runs over are.
+std::optional<Error> commitment_error(const Bill& bill, const BillSource::Of& of) {
+    if (!of.contract) return std::nullopt;
+    for (const CommitmentPeriod& period : of.contract->commitments) {
+        if (!period.ends_here) continue;
+        for (const YearMonth month : of.unbilled.open_before) {
+            if (days_of(month).last < period.first_day) continue;
+            return Error{ErrorCode::conflict,
+                         "bill " + bill.id + " settles the commitment of contract " +
+                             period.contract->code + " since " + day_text(period.first_day) +
+                             ": the bill of " + to_string(month) + " must be final before it"};
+        }
+    }
+    return std::nullopt;
+}
+
 /// None when there is nothing to book: calls that cost nothing.
 Result<std::optional<Entry>> entry_of(const Bill& bill, const UnbilledUsage& unbilled,
                                       const BillHead& head, UtcMicros now) {
-    if (unbilled.own.empty() && unbilled.late.empty()) return std::optional<Entry>{};
+    std::int64_t usage_fen = 0;
+    for (const auto* lines : {&bill.lines, &bill.late})
+        for (const BillLine& line : *lines) usage_fen += line.cny_fen;
     BillFinalised out{
         .bill_id = bill.id,
         .customer = head.customer,
@@ -127,7 +175,7 @@ Result<std::optional<Entry>> entry_of(const Bill& bill, const UnbilledUsage& unb
         .usd_cny_e8 = bill.terms.usd_cny_e8,
         .usage = {},
         .usage_lines = static_cast<std::int64_t>(bill.lines.size() + bill.late.size()),
-        .usage_cents = bill.total.cny_fen,
+        .usage_cents = usage_fen,
         .items = {},
         .vat_ppm = bill.terms.vat_ppm,
         .tax_cents = bill.total.vat_fen};
@@ -135,19 +183,36 @@ Result<std::optional<Entry>> entry_of(const Bill& bill, const UnbilledUsage& unb
         for (const UnbilledUsage::Part& part : *parts)
             out.usage.push_back({part.project, to_string(part.month), part.currency, part.exact});
     }
+    std::map<std::pair<AccountCode, std::string>, std::int64_t> items;
+    for (const BillItem& item : bill.items) {
+        const bool is_owed = item.kind == BillItemKind::sla_credit;
+        items[{account_of(item.kind), is_owed ? item.adjustment : ""}] += item.cny_fen;
+    }
+    for (const auto& [account, fen] : items)
+        if (fen != 0)
+            out.items.push_back(
+                {.account = account.first, .subject = account.second, .cents = fen});
+    if (out.usage.empty() && out.items.empty()) return std::optional<Entry>{};
     TG_TRY(Entry entry, bill_finalised(out));
     return std::optional(std::move(entry));
 }
 
-Status write_final(SqlConnection& store, const BillHead& head, const Bill& bill,
-                   const std::string& document) {
-    for (const BillTotal& project : bill.projects) {
+Status write_commitments(SqlConnection& store, const BillHead& head, const Bill& bill,
+                         const ContractMonth& contract) {
+    for (std::size_t i = 0; i < bill.commitments.size(); ++i) {
+        const BillCommitment& commitment = bill.commitments[i];
         TG_CHECK_OK(run(
             store,
-            "INSERT INTO bill_shares (bill_id, project_code, net_fen, tax_fen, total_fen) VALUES "
-            "(?, ?, ?, ?, ?)",
-            {head.id, project.project, project.cny_fen, project.vat_fen, project.total_fen}));
+            "INSERT INTO bill_commitments (bill_id, customer_id, contract_id, first_day, month, "
+            "spent_cents) VALUES (?, ?, ?, ?, ?, ?)",
+            {head.id, std::int64_t{head.customer.get()}, contract.commitments[i].contract->id,
+             std::int64_t{commitment.first_day}, month_number(head.month),
+             commitment.spent_cents}));
     }
+    return {};
+}
+
+Status write_final(SqlConnection& store, const BillHead& head, const std::string& document) {
     return run(
         store,
         "UPDATE bills SET status = ?, finalised_at = ?, finalised_by = ?, due_at = ?, document = ? "
@@ -202,6 +267,14 @@ auto customer_of_bill(SqlConnection& store, std::string_view id) {
 
 namespace bill_internal {
 
+std::optional<Error> below_zero_error(const Bill& bill) {
+    if (bill.total.cny_fen >= 0) return std::nullopt;
+    return Error{ErrorCode::conflict,
+                 "bill " + bill.id + " comes to " + format_cents(bill.total.cny_fen) +
+                     " CNY, and no bill can be below 0: cancel an adjustment (see: tollgate bill "
+                     "adjustments) and put what is left of it on the next month's bill"};
+}
+
 std::optional<Error> price_error(const Bill& bill) {
     if (bill.unpriced_events == 0) return std::nullopt;
     return Error{ErrorCode::conflict,
@@ -214,7 +287,7 @@ Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMo
                           const Result<BillTerms>& dated, const Change& change) {
     if (of.row && of.row->head.is_final()) return Step{.head = of.row->head};
     if (!dated.ok()) return refused_or_failed(dated.error(), of.row);
-    const Result<Bill> bill = compose(of, month, *dated);
+    const Result<Bill> bill = of.compose(month, *dated);
     if (!bill.ok()) return refused_or_failed(bill.error(), of.row);
     const std::string& code = of.customer.code;
     if (change.at < bill->period_end) {
@@ -229,6 +302,8 @@ Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMo
                                          ": there is nothing to bill"}};
     }
     Step out{.head = of.row ? of.row->head : BillHead{}, .warning = price_error(*bill)};
+    if (!out.warning) out.warning = commitment_error(*bill, of);
+    if (!out.warning) out.warning = below_zero_error(*bill);
     BillHead& head = out.head;
     head.id = bill->id;
     head.customer = of.customer.id;
@@ -248,9 +323,10 @@ Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const
     BillHead& head = out.head;
     if (head.is_final()) out.refused = final_error(head);
     if (out.refused) return out;
-    const Result<Bill> bill = compose(of, head.month, head.terms);
+    const Result<Bill> bill = of.compose(head.month, head.terms);
     if (!bill.ok()) return refused_or_failed(bill.error(), of.row);
     out.refused = price_error(*bill);
+    if (!out.refused) out.refused = below_zero_error(*bill);
     if (out.refused) return out;
     const bool has_new_figures = update_figures(*bill, &head);
     if (head.status == BillStatus::reviewed && !has_new_figures) return out;
@@ -275,21 +351,23 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
                                 "tollgate bill review"};
         return out;
     }
-    Result<Bill> composed = compose(of, head.month, head.terms);
+    Result<Bill> composed = of.compose(head.month, head.terms);
     if (!composed.ok()) return refused_or_failed(composed.error(), of.row);
     Bill& bill = *composed;
     out.refused = price_error(bill);
+    if (!out.refused) out.refused = commitment_error(bill, of);
+    if (!out.refused) out.refused = below_zero_error(bill);
     if (out.refused) return out;
     if (update_figures(bill, &head)) {
         make_draft(change, &head);
         TG_CHECK_OK(write_open(store, head));
         out.record = record_of("update", change, of.row->head, head);
         out.refused =
-            Error{ErrorCode::conflict,
-                  "bill " + head.id + " was reviewed with a total of " +
-                      format_cents(of.row->head.total_fen) + " CNY, and is " +
-                      format_cents(head.total_fen) +
-                      " CNY now that more usage has come: it is a draft again; review it anew"};
+            Error{ErrorCode::conflict, "bill " + head.id + " was reviewed with a total of " +
+                                           format_cents(of.row->head.total_fen) + " CNY, and is " +
+                                           format_cents(head.total_fen) +
+                                           " CNY now that usage, contract or adjustments have "
+                                           "changed: it is a draft again; review it anew"};
         return out;
     }
     if (const Status same = check_against_ledger(bill, of.unbilled); !same.ok())
@@ -297,18 +375,45 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
     head.status = BillStatus::finalised;
     head.finalised_at = change.at;
     head.finalised_by = change.actor;
+    if (const ContractTerms* terms = of.contract ? of.contract->last_terms() : nullptr)
+        due_days = terms->payment.net_days;
     head.due_at = std::max(UtcMicros{bill.period_end.micros + due_days * kDayMicros}, change.at);
     head.open_fen = head.total_fen;
     bill.status = name(head.status);
     bill.finalised_at = head.finalised_at;
     bill.due_at = head.due_at;
-    out.final = Step::Final{.id = head.id, .document = bill_as_json(bill)};
+    out.final = Step::Final{.id = head.id, .document = bill_as_json(bill), .shares = bill.projects};
     out.record = record_of("finalise", change, of.row->head, head);
     TG_TRY(out.final->entry, entry_of(bill, of.unbilled, head, change.at));
-    TG_CHECK_OK(write_final(store, head, bill, out.final->document));
+    TG_CHECK_OK(write_final(store, head, out.final->document));
+    if (of.contract) TG_CHECK_OK(write_commitments(store, head, bill, *of.contract));
     out.has_changed = true;
     return out;
 }
+
+namespace {
+
+/// What each project has of bills that have become final.
+Status write_shares(SqlConnection& store, std::span<const Step> steps) {
+    if (std::ranges::none_of(steps, [](const Step& step) { return step.final.has_value(); }))
+        return {};
+    constexpr std::string_view kColumns[] = {"bill_id:t", "project_code:t", "net_fen:i",
+                                             "tax_fen:i", "total_fen:i"};
+    TG_TRY(const auto insert, store.bulk_insert("bill_shares", kColumns));
+    for (const Step& step : steps) {
+        if (!step.final) continue;
+        for (const BillTotal& share : step.final->shares) {
+            insert->text(step.final->id);
+            insert->text(share.project);
+            for (const std::int64_t fen : {share.cny_fen, share.vat_fen, share.total_fen})
+                insert->integer(fen);
+            TG_CHECK_OK(insert->end_row());
+        }
+    }
+    return insert->finish();
+}
+
+}  // namespace
 
 Status finish_steps(SqlConnection& store, std::vector<Step> steps, UtcMicros now) {
     std::vector<Entry> entries;
@@ -328,12 +433,13 @@ Status finish_steps(SqlConnection& store, std::vector<Step> steps, UtcMicros now
                                                      " is in the ledger, but not final; run: "
                                                      "tollgate verify");
     }
-    for (const Step& step : steps) {
-        if (!step.final) continue;
-        TG_TRY(const std::int64_t leaf,
-               append_proof(store, kProofBill, step.final->id, step.final->document, now));
-        (void)leaf;
-    }
+    std::vector<ProofDocument> documents;
+    for (const Step& step : steps)
+        if (step.final) documents.push_back({step.final->id, step.final->document});
+    TG_CHECK_OK(write_shares(store, steps));
+    TG_TRY(const std::vector<std::int64_t> leaves,
+           append_proofs(store, kProofBill, documents, now));
+    (void)leaves;
     return append_audits(store, records);
 }
 

@@ -1,11 +1,16 @@
 // Measures the close of a month. Driven by bench/billing.
-//   close_bench fill STORE CUSTOMERS    roll-ups and ledger of March 2026, as the settler leaves
-//   them close_bench close STORE             drafts, reviews and finalises the bills of all
-//   customers close_bench one STORE               one customer's bill, many times
+//   close_bench fill STORE CUSTOMERS CONTRACTS
+//       roll-ups and ledger of March 2026, as the settler leaves them; the first CONTRACTS
+//       customers have a contract
+//   close_bench close STORE     drafts, reviews and finalises the bills of all customers
+//   close_bench one STORE       one customer's bill, many times
+//   close_bench credit STORE    standings of all with a contract, anew and once more
 #include <algorithm>
 
 #include "billing/bench_tools.h"
 #include "billing/bill_register.h"
+#include "billing/contracts.h"
+#include "billing/credit.h"
 #include "billing/internal/dimension_table.h"
 #include "billing/internal/settle_writer.h"
 #include "billing/internal/usage_accruals.h"
@@ -133,7 +138,25 @@ class Filler {
     std::int64_t next_ = 1;
 };
 
-void fill(const std::string& url, std::int64_t customers) {
+void create_contracts(SqlConnection& store, std::int64_t contracts) {
+    const ContractTerms terms = must(parse_contract_terms(R"({
+        "rate_card": [{"kind": "discount", "models": "gpt-4o", "percent": "10"},
+            {"kind": "graduated", "models": "*", "meter": "output", "steps": [
+                {"up_to": 1000000, "price": "10"}, {"price": "9"}]}],
+        "volume_discount": {"steps": [{"from": "100", "percent": "5"}]},
+        "management_fee": {"percent": "2", "month": "100"},
+        "payment": {"credit_limit_cny": "1000000"}})"));
+    for (std::int64_t c = 1; c <= contracts; ++c) {
+        (void)must(create_contract(store,
+                                   {.customer = code_of(c),
+                                    .code = "CT-" + std::to_string(c),
+                                    .first_day = must(parse_day("2026-01-01")),
+                                    .terms = terms},
+                                   change()));
+    }
+}
+
+void fill(const std::string& url, std::int64_t customers, std::int64_t contracts) {
     const auto store = must(open_store(url));
     must(migrate(*store, all_migrations()));
     if (const Status prepared = prepare_settling(*store); !prepared.ok()) give_up(prepared.error());
@@ -143,6 +166,7 @@ void fill(const std::string& url, std::int64_t customers) {
     for (std::int64_t first = 1; first <= customers; first += kCustomersPerBatch)
         filler.fill(first, std::min<std::int64_t>(first + kCustomersPerBatch - 1, customers));
     stopwatch.print("fill", customers);
+    create_contracts(*store, contracts);
     // As the server's own housekeeping does in a month.
     if (const Status analysed = store->execute_script("ANALYZE"); !analysed.ok())
         give_up(analysed.error());
@@ -176,19 +200,35 @@ void one(const std::string& url) {
                 static_cast<long long>(took_us[took_us.size() / 2]));
 }
 
+void credit(const std::string& url) {
+    const auto store = must(open_store(url));
+    CreditBook book{BillTerms{}};
+    for (const char* const step : {"credit_anew", "credit_again"}) {
+        const Stopwatch stopwatch;
+        const auto standings =
+            must(book.read(*store, parse_rfc3339("2026-03-31T00:00:00Z").value()));
+        stopwatch.print(step, std::ssize(standings));
+    }
+}
+
 }  // namespace
 }  // namespace tg
 
 int main(int argc, char** argv) {
     const std::string_view command = argc >= 3 ? argv[1] : "";
-    if (command == "fill" && argc == 4)
-        tg::fill(argv[2], std::atoll(argv[3]));
+    if (command == "fill" && argc == 5)
+        tg::fill(argv[2], std::atoll(argv[3]), std::atoll(argv[4]));
     else if (command == "close" && argc == 3)
         tg::close(argv[2]);
     else if (command == "one" && argc == 3)
         tg::one(argv[2]);
+    else if (command == "credit" && argc == 3)
+        tg::credit(argv[2]);
     else {
-        std::fprintf(stderr, "usage: close_bench fill STORE CUSTOMERS | close STORE | one STORE\n");
+        std::fprintf(
+            stderr,
+            "usage: close_bench fill STORE CUSTOMERS CONTRACTS | close STORE | one STORE | "
+            "credit STORE\n");
         return 2;
     }
     return 0;

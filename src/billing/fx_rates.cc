@@ -10,11 +10,6 @@ namespace tg {
 namespace {
 
 constexpr std::int64_t kRateMinE8 = 1'000'000, kRateMaxE8 = 100'000'000'000;
-constexpr std::int64_t kDayMicros = 86'400'000'000;
-
-std::string day_of(std::int32_t day) {
-    return format_rfc3339({day * kDayMicros}).substr(0, 10);
-}
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -33,17 +28,14 @@ std::string_view next_cell(std::string_view* rest) {
 
 Result<FxRate> parse_line(std::string_view line, std::string_view source) {
     const std::string_view date = next_cell(&line), rate = next_cell(&line), who = trimmed(line);
-    const Result<UtcMicros> day = parse_rfc3339(date);
-    if (!day.ok() || date.size() != 10)
-        return fail(ErrorCode::invalid_request,
-                    "'" + std::string(date) + "' is no date such as 2026-03-31");
+    TG_TRY(const std::int32_t day, parse_day(date));
     const Result<int128> value = parse_scaled(rate, 8);
     if (!value.ok() || *value < kRateMinE8 || *value > kRateMaxE8) {
         return fail(ErrorCode::invalid_request,
                     "'" + std::string(rate) +
                         "' is no rate: RMB for a dollar, 0.01 to 1000, at most 8 decimals");
     }
-    FxRate out{.day = static_cast<std::int32_t>(day->micros / kDayMicros),
+    FxRate out{.day = day,
                .usd_cny_e8 = static_cast<std::int64_t>(*value),
                .source = std::string(who.empty() ? source : who)};
     if (out.source.empty())
@@ -76,7 +68,7 @@ Result<bool> add_rate(SqlConnection& store, const FxRate& rate, const Change& ch
     TG_TRY(known, newest_rate(store, rate.day));
     if (known && known->day == rate.day) {
         if (known->usd_cny_e8 == rate.usd_cny_e8) return false;
-        return fail(ErrorCode::conflict, "the rate of " + day_of(rate.day) + " is " +
+        return fail(ErrorCode::conflict, "the rate of " + day_text(rate.day) + " is " +
                                              format_scaled(known->usd_cny_e8, 8, 4) + " (" +
                                              known->source + ") and never changes; " +
                                              format_scaled(rate.usd_cny_e8, 8, 4) +
@@ -94,7 +86,7 @@ Status record(SqlConnection& store, const std::vector<const FxRate*>& added, con
     JsonWriter w(after);
     w.begin_object().key("rates").begin_array();
     for (const FxRate* rate : added) {
-        w.begin_object().field("date", day_of(rate->day));
+        w.begin_object().field("date", day_text(rate->day));
         w.field("usd_cny", format_scaled(rate->usd_cny_e8, 8, 4))
             .field("source", rate->source)
             .end_object();
@@ -104,7 +96,7 @@ Status record(SqlConnection& store, const std::vector<const FxRate*>& added, con
                      .actor = change.actor,
                      .action = "create",
                      .subject_kind = "fx_rates",
-                     .subject_id = day_of(added.front()->day),
+                     .subject_id = day_text(added.front()->day),
                      .before = {},
                      .after = after};
     return append_audit(store, entry);
@@ -136,7 +128,7 @@ Result<std::int64_t> add_fx_rates(SqlConnection& store, const std::vector<FxRate
     for (const FxRate& rate : rates) {
         if (rate.usd_cny_e8 < kRateMinE8 || rate.usd_cny_e8 > kRateMaxE8 || rate.source.empty()) {
             return fail(ErrorCode::invalid_request,
-                        "the rate of " + day_of(rate.day) +
+                        "the rate of " + day_text(rate.day) +
                             " must be 0.01 to 1000 and have a source; it is " +
                             format_scaled(rate.usd_cny_e8, 8, 4) + " from '" + rate.source + "'");
         }
@@ -167,13 +159,13 @@ Result<BillTerms> with_fx_rate(SqlConnection& store, const BillTerms& terms, Yea
     if (rate && (use == FxUse::preview || rate->day > day - kFxAgeMaxDays)) {
         BillTerms out = terms;
         out.usd_cny_e8 = rate->usd_cny_e8;
-        out.rate_source = rate->source + ", " + day_of(rate->day);
+        out.rate_source = rate->source + ", " + day_text(rate->day);
         return out;
     }
     if (use == FxUse::preview) return terms;
     TG_TRY(const std::vector<FxRate> any, list_fx_rates(store, 1));
     if (any.empty()) return terms;
-    return fail(ErrorCode::conflict, "there is no exchange rate of " + day_of(day) + " or the " +
+    return fail(ErrorCode::conflict, "there is no exchange rate of " + day_text(day) + " or the " +
                                          std::to_string(kFxAgeMaxDays - 1) +
                                          " days before; add it with: tollgate fx import");
 }

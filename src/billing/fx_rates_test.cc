@@ -31,9 +31,9 @@ TEST(FxCsvTest, reads_lines_with_and_without_a_source) {
 
 TEST(FxCsvTest, names_the_line_and_what_is_wrong_with_it) {
     for (const auto& [text, says] : std::vector<std::pair<std::string, std::string>>{
-             {"date,rate\n31.3.2026,7.1\n", "line 2: '31.3.2026' is no date such as 2026-03-31"},
-             {"2026-02-30,7.1\n", "line 1: '2026-02-30' is no date"},
-             {"2026-03-31T00:00:00Z,7.1\n", "line 1: '2026-03-31T00:00:00Z' is no date"},
+             {"date,rate\n31.3.2026,7.1\n", "line 2: '31.3.2026' is no day such as 2026-03-31"},
+             {"2026-02-30,7.1\n", "line 1: '2026-02-30' is no day"},
+             {"2026-03-31T00:00:00Z,7.1\n", "line 1: '2026-03-31T00:00:00Z' is no day"},
              {"2026-03-31,seven\n", "line 1: 'seven' is no rate"},
              {"2026-03-31,-7\n", "line 1: '-7' is no rate"},
              {"2026-03-31,7.123456789\n", "at most 8 decimals"},

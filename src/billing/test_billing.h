@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "billing/settler.h"
+#include "billing/verify.h"
 #include "identity/test_identity.h"
+#include "ledger/verify.h"
 #include "metering/test_journal.h"
 #include "rating/catalogue.h"
 
@@ -216,6 +218,23 @@ inline void append_mixed_calls(TestBooks& t, int calls = 100) {
         t.append(event);
         if (i % 10 == 0) t.append_abandoned();
     }
+}
+
+/// What verify finds wrong with the books and with the ledger, a line each.
+inline std::string book_problems(TestBooks& t) {
+    VerifyOptions options;
+    options.journal_directories = {t.directory.path()};
+    options.catalogue_of = t.catalogue_of();
+    const Result<VerifyReport> report = verify_books(t.connection(), options);
+    EXPECT_TRUE(report.ok()) << (report.ok() ? "" : report.error().text());
+    const auto ledger = verify_ledger(t.connection(), {});
+    EXPECT_TRUE(ledger.ok()) << (ledger.ok() ? "" : ledger.error().text());
+    std::string out;
+    if (report.ok())
+        for (const std::string& problem : report->problems) out += problem + "\n";
+    if (ledger.ok())
+        for (const std::string& problem : ledger->problems) out += problem + "\n";
+    return out;
 }
 
 }  // namespace tg

@@ -4,9 +4,9 @@
 #include <array>
 #include <map>
 
-#include "billing/internal/stored_enum.h"
 #include "billing/internal/usage_text.h"
 #include "metering/usage_event.h"
+#include "store/stored_enum.h"
 
 namespace tg {
 namespace {
@@ -24,10 +24,6 @@ constexpr std::array<DimensionSql, 10> kDimensions = {{{"customer", "c.code"},
                                                        {"region", "d.region"},
                                                        {"end_user", "u.end_user"},
                                                        {"day", "u.local_day"}}};
-
-std::string day_text(std::int64_t day) {
-    return format_rfc3339({day * 86'400'000'000}).substr(0, 10);
-}
 
 constexpr std::string_view kEventSelect =
     "SELECT e.sequence, e.id_high, e.id_low, c.code, p.code, p.department, p.environment, k.hint, "

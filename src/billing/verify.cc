@@ -5,33 +5,10 @@
 #include <thread>
 
 #include "billing/internal/verify_parts.h"
+#include "store/read_snapshot.h"
 
 namespace tg {
 namespace {
-
-/// All reads of a connection see the store as of one moment, while others go on writing. Ends the
-/// transaction it began.
-class ReadSnapshot {
-  public:
-    static Result<ReadSnapshot> begin(SqlConnection& store) {
-        TG_CHECK_OK(store.execute_script(store.dialect() == Dialect::postgres
-                                             ? "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-                                             : "BEGIN"));
-        return ReadSnapshot(store);
-    }
-    ReadSnapshot(ReadSnapshot&& other) noexcept : store_(std::exchange(other.store_, nullptr)) {}
-    ReadSnapshot& operator=(ReadSnapshot&& other) noexcept {
-        std::swap(store_, other.store_);
-        return *this;
-    }
-    ~ReadSnapshot() {
-        if (store_ != nullptr) (void)store_->execute_script("ROLLBACK").ok();
-    }
-
-  private:
-    explicit ReadSnapshot(SqlConnection& store) : store_(&store) {}
-    SqlConnection* store_;
-};
 
 /// A problem when the store has events of journals, but none of them is in a directory given.
 Result<JournalDirectories> find_journals(const VerifyOptions& options,
@@ -165,9 +142,6 @@ std::string both(std::int64_t stored, std::int64_t computed) {
 std::string both(Femto stored, Femto computed) {
     return format_amount(stored) + " in the store, " + format_amount(computed) + " by the journal";
 }
-std::string day_text(std::int32_t day) {
-    return format_rfc3339({day * std::int64_t{86'400'000'000}}).substr(0, 10);
-}
 
 namespace {
 
@@ -195,6 +169,9 @@ Status check_what_events_add_up_to(SqlConnection& store, const VerifyOptions& op
         TG_CHECK_OK(check_accruals(store, events->sums, problems));
         TG_CHECK_OK(check_register(store, report, problems));
         TG_CHECK_OK(check_notes(store, problems));
+        TG_CHECK_OK(check_contracts(store, report, problems));
+        TG_CHECK_OK(check_payments(store, report, problems));
+        TG_CHECK_OK(check_settlements(store, problems));
     }
     if (!is_beside) return check_end_users(store, &events->sums, problems);
     return end_users;

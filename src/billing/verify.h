@@ -27,7 +27,8 @@ struct VerifyOptions {
 
 struct VerifyReport {
     std::uint64_t journal_records = 0, events = 0, bills = 0, lines = 0;
-    std::uint64_t final_bills = 0;       ///< of the register
+    std::uint64_t final_bills = 0;  ///< of the register
+    std::uint64_t contracts = 0, payments = 0;
     std::uint64_t unsettled_events = 0;  ///< in the journal, not yet in the store
     std::vector<std::string> problems;   ///< each names what differs, both figures, and where
     /// A journal that the store was settled from and that is in none of the directories given.

@@ -8,8 +8,9 @@
 namespace tg {
 namespace {
 
-/// amount / unit to the nearest whole, halves up. Nothing here is negative.
+/// amount / unit to the nearest whole, halves away from zero.
 std::int64_t nearest(int128 amount, int128 unit) {
+    if (amount < 0) return -nearest(-amount, unit);
     return static_cast<std::int64_t>((2 * amount + unit) / (2 * unit));
 }
 

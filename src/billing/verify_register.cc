@@ -1,6 +1,7 @@
 // Final bills: each document by itself, and against everything that was made of it.
 #include <tuple>
 
+#include "billing/bill_adjustments.h"
 #include "billing/internal/bill_rows.h"
 #include "billing/internal/verify_parts.h"
 #include "ledger/proof_log.h"
@@ -61,7 +62,10 @@ class FinalBillCheck {
         : row_(&row), bill_(&bill), problems_(problems) {}
 
     void check_document();
+    void check_items();
+    void check_percentage(const std::string& what, const BillItem& item);
     void check_shares(const std::map<std::string, BillTotal>& shares);
+    void check_adjustments(std::span<const BillAdjustment> adjustments);
     void check_booked(const BookedBill& booked);
 
   private:
@@ -77,8 +81,11 @@ class FinalBillCheck {
         if (found == computed) return;
         add(what + " is " + format_amount(found) + ", but by the bill " + format_amount(computed));
     }
-    template <typename Line>
-    void check_line(const std::string& what, const Line& line) {
+    void check_line(const std::string& kind, const BillLine& line) {
+        const std::string what = kind + " of " + line.project + ", " + line.model + ", " +
+                                 std::string(name(line.meter)) + " at " +
+                                 format_scaled(line.price.nano, 9, 2);
+        expect(what + ": exact amount", line.exact, Femto{int128{line.quantity} * line.price.nano});
         const auto [cents, fen] = cents_and_fen(line.exact, line.currency, bill_->terms);
         expect(what + ": USD cents", line.usd_cents, cents);
         expect(what + ": CNY fen", line.cny_fen, fen);
@@ -99,15 +106,9 @@ void FinalBillCheck::check_document() {
         bill_->due_at != head.due_at || bill_->finalised_at != head.finalised_at) {
         add("its row in bills has another id, month, rate, tax rate or date than its document");
     }
-    for (const BillLine& line : bill_->lines) {
-        const std::string what = "line of " + line.project + ", " + line.model + ", " +
-                                 std::string(name(line.meter)) + " at " +
-                                 format_scaled(line.price.nano, 9, 2);
-        expect(what + ": exact amount", line.exact, Femto{int128{line.quantity} * line.price.nano});
-        check_line(what, line);
-    }
-    for (const LateUsage& line : bill_->late)
-        check_line("late usage of " + to_string(line.month) + " of " + line.project, line);
+    for (const BillLine& line : bill_->lines) check_line("line", line);
+    for (const BillLine& line : bill_->late) check_line("late line", line);
+    check_items();
     std::int64_t tax = 0;
     for (const BillTotal& project : bill_->projects) {
         expect("the total of project " + project.project, project.cny_fen, fen_[project.project]);
@@ -122,6 +123,50 @@ void FinalBillCheck::check_document() {
     expect("net_fen of its row in bills", head.net_fen, bill_->total.cny_fen);
     expect("tax_fen of its row in bills", head.tax_fen, bill_->total.vat_fen);
     expect("total_fen of its row in bills", head.total_fen, bill_->total.total_fen);
+}
+
+/// Items stand in order, each is what it says it is of its base, and none takes more than is there.
+void FinalBillCheck::check_items() {
+    BillItemKind last = BillItemKind::rate_card;
+    std::int64_t shared_fen = 0, shared_exact_fen = 0;
+    for (const BillItem& item : bill_->items) {
+        const std::string what = "item '" + item.text + "' of " + item.project;
+        if (item.kind < last) add(what + " stands before what it comes after");
+        last = std::max(last, item.kind);
+        const bool is_discount =
+            item.kind > BillItemKind::rate_card && item.kind <= BillItemKind::promotion;
+        if (is_discount && (item.exact.value > 0) != (item.base.value < 0) && item.exact.value != 0)
+            add(what + " adds where it should take");
+        if (item.ppm != 0) check_percentage(what, item);
+        const auto [cents, fen] = cents_and_fen(item.exact, item.currency, bill_->terms);
+        if (item.base.value == 0) {
+            // Shares of an amount that was rounded as a whole.
+            shared_fen += item.cny_fen;
+            shared_exact_fen += fen;
+        } else if (item.cny_fen != fen && item.cny_fen != -fen_[item.project]) {
+            expect(what + ": CNY fen", item.cny_fen, fen);
+        }
+        fen_[item.project] += item.cny_fen;
+        net_ += item.cny_fen;
+        if (is_discount && fen_[item.project] < 0) add(what + " takes more than is there");
+    }
+    // A share in another currency may be off by what rounding its dollars to cents moved.
+    const std::int64_t rate = bill_->terms.usd_cny_e8 / 100'000'000 + 1;
+    const auto slack = static_cast<std::int64_t>(bill_->items.size()) * rate;
+    if (shared_fen - shared_exact_fen > slack || shared_exact_fen - shared_fen > slack)
+        expect("what is charged to the customer as a whole, in CNY fen", shared_fen,
+               shared_exact_fen);
+}
+
+void FinalBillCheck::check_percentage(const std::string& what, const BillItem& item) {
+    // Each of the lines below it was rounded to 10^-15.
+    const int128 lines = std::ssize(bill_->lines) + std::ssize(bill_->late) + 1;
+    const int128 all = item.base.value * item.ppm;
+    const int128 taken = (item.exact.value < 0 ? -item.exact.value : item.exact.value) * 1'000'000;
+    const int128 off = all > taken ? all - taken : taken - all;
+    if (off > lines * 1'000'000)
+        add(what + " is " + format_amount(item.exact) + ", which is not " +
+            format_scaled(item.ppm, 4, 0) + "% of " + format_amount(item.base));
 }
 
 void FinalBillCheck::check_shares(const std::map<std::string, BillTotal>& shares) {
@@ -142,8 +187,8 @@ void FinalBillCheck::check_booked(const BookedBill& booked) {
     const std::string month = to_string(bill_->month);
     for (const BillLine& line : bill_->lines)
         if (line.exact.value != 0) usage[{line.project, month, line.currency}] += line.exact;
-    for (const LateUsage& line : bill_->late)
-        usage[{line.project, to_string(line.month), line.currency}] += line.exact;
+    for (const BillLine& line : bill_->late)
+        usage[{line.project, to_string(*line.late_from), line.currency}] += line.exact;
     for (const auto& [key, exact] : booked.usage) {
         const auto& [project, of, currency] = key;
         expect("in the ledger, usage of " + project + " in " + of + " in " +
@@ -156,6 +201,54 @@ void FinalBillCheck::check_booked(const BookedBill& booked) {
             format_amount(exact) + " is not in its ledger entry");
     expect("in the ledger, the debt", booked.debt, Femto{bill_->total.total_fen * kFemtoPerCent});
     expect("in the ledger, the tax", booked.tax, Femto{bill_->total.vat_fen * kFemtoPerCent});
+}
+
+/// What people added stands on the bill, whole, and nothing else does.
+void FinalBillCheck::check_adjustments(std::span<const BillAdjustment> adjustments) {
+    std::map<std::string, Femto> found;
+    for (const BillItem& item : bill_->items)
+        if (is_added(item.kind)) found[item.adjustment] += item.exact;
+    for (const BillAdjustment& adjustment : adjustments) {
+        expect("adjustment " + adjustment.id, found[adjustment.id],
+               Femto{adjustment.cents * kFemtoPerCent});
+        found.erase(adjustment.id);
+    }
+    for (const auto& [id, exact] : found)
+        add("adjustment " + id + " over " + format_amount(exact) +
+            " is not in bill_adjustments, or cancelled");
+}
+
+using CustomerMonth = std::pair<CustomerId, YearMonth>;
+using Adjustments = std::map<CustomerMonth, std::vector<BillAdjustment>>;
+
+Result<Adjustments> read_adjustments(SqlConnection& store) {
+    TG_TRY(const std::vector<BillAdjustment> all,
+           list_adjustments(store, {.with_cancelled = false}));
+    Adjustments out;
+    for (const BillAdjustment& each : all) out[{each.customer, each.month}].push_back(each);
+    return out;
+}
+
+/// SLA credits are owed in 2105 until the bill they are on is final. `adjustments` are those of
+/// other bills.
+Status check_sla_credits(SqlConnection& store, const Adjustments& adjustments, Problems* problems) {
+    TG_TRY(const std::vector<AccountBalance> balances,
+           read_balances(store, {.account = AccountCode::sla_credits_owed}));
+    std::map<std::string, Femto> owed;
+    for (const AccountBalance& balance : balances)
+        owed[balance.account.subject] += Femto{-balance.amount.value};
+    for (const auto& [month, open] : adjustments) {
+        for (const BillAdjustment& each : open) {
+            if (each.kind == BillItemKind::sla_credit)
+                owed[each.id] += Femto{each.cents * kFemtoPerCent};
+        }
+    }
+    for (const auto& [id, difference] : owed) {
+        if (difference.value != 0)
+            problems->add("SLA credits", id + ": the ledger owes " + format_amount(difference) +
+                                             " CNY more than bills that are not final take");
+    }
+    return {};
 }
 
 using Shares = std::map<std::string, std::map<std::string, BillTotal>>;
@@ -179,6 +272,7 @@ Result<Shares> read_shares(SqlConnection& store) {
 Status check_register(SqlConnection& store, VerifyReport* report, Problems* problems) {
     TG_TRY(const auto booked, read_booked(store));
     TG_TRY(Shares shares, read_shares(store));
+    TG_TRY(Adjustments adjustments, read_adjustments(store));
     std::map<std::string, std::string> leaves;
     TG_CHECK_OK(read_proof_leaves(store, kProofBill, [&leaves](const ProofLeaf& leaf) {
         leaves[leaf.id] = leaf.payload;
@@ -206,6 +300,8 @@ Status check_register(SqlConnection& store, VerifyReport* report, Problems* prob
         FinalBillCheck check(row, *bill, problems);
         check.check_document();
         check.check_shares(shares[id]);
+        check.check_adjustments(adjustments[{row.head.customer, row.head.month}]);
+        adjustments.erase({row.head.customer, row.head.month});
         const auto entry = booked.find(id);
         check.check_booked(entry == booked.end() ? BookedBill{} : entry->second);
         return {};
@@ -216,7 +312,7 @@ Status check_register(SqlConnection& store, VerifyReport* report, Problems* prob
         if (!seen[id]) add(id, "is in the ledger, but no final bill in the register");
     for (const auto& [id, parts] : shares)
         if (!seen[id] && !parts.empty()) add(id, "has rows in bill_shares, but is no final bill");
-    return {};
+    return check_sla_credits(store, adjustments, problems);
 }
 
 }  // namespace tg

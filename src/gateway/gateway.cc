@@ -285,6 +285,7 @@ Task<void> Gateway::route(Call* call) {
             break;
         case OpenAiRoute::pass_through:
             call->endpoint = endpoint_of(call->upstream_path);
+            if (!path.object.empty()) call->object = object_key(path.object);
             if (co_await admit_by_policy(call)) co_await run_pass_through(call);
             break;
         case OpenAiRoute::unsupported:

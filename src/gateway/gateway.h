@@ -12,6 +12,7 @@
 #include "gateway/caller_levels.h"
 #include "gateway/gate_admission.h"
 #include "gateway/hedge_policy.h"
+#include "gateway/object_homes.h"
 #include "gateway/options.h"
 #include "gateway/retry_policy.h"
 #include "gateway/route_choice.h"
@@ -60,6 +61,7 @@ struct GatewayShared {
     GatewayMetrics* metrics = nullptr;
     GateAdmission* admission = nullptr;  ///< null: nothing is limited or counted
     UpstreamStates upstreams;
+    ObjectHomes object_homes;
     std::atomic<class Gateway*> prober{nullptr};  ///< makes the active health checks for all loops
     std::atomic<bool> is_draining{false};
 };
@@ -132,6 +134,8 @@ class Gateway final : public HttpHandler {
     std::int64_t price_of_call(const Call& call, const Deployment& deployment) const;
     Status find_first_price(Call* call) const;
     bool fall_back(Call* call, UpstreamSearch* search);
+    bool look_elsewhere(Call* call, UpstreamSearch* search, const UpstreamTry& attempt);
+    void note_homes(const Call& call);
     bool has_fallback(const Call& call, const UpstreamSearch& search) const;
     Task<void> wait_to_retry(Call* call, std::int64_t at_ns);
     Error refusal(Call* call, UpstreamSearch* search);

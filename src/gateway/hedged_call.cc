@@ -49,8 +49,8 @@ void interrupt(UpstreamTry* attempt) {
 
 bool Gateway::may_hedge(const Call& call, const UpstreamSearch& search) const {
     return call.snapshot->options->routing.hedge.is_enabled && call.is_inspected &&
-           !search.is_bound && call.routes->size() > 1 && call.body.size() <= kHedgedBodyBytesMax &&
-           !call.is_client_gone;
+           !search.is_bound && call.object == 0 && call.routes->size() > 1 &&
+           call.body.size() <= kHedgedBodyBytesMax && !call.is_client_gone;
 }
 
 /// run_try() beside which a second try may run. The one that answers first is `attempt` afterwards;

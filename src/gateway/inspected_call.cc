@@ -38,6 +38,7 @@ Task<void> Gateway::run_inspected(Call* call) {
     call->facts = std::move(facts).value();
     if (call->facts.model.empty()) call->facts.model = path_model;
     call->is_inspected = true;
+    call->object = call->facts.stored_object;
     if (call->facts.model.empty()) {
         co_await refuse(call, {ErrorCode::invalid_request, "you must provide a model parameter"},
                         {}, "model");
@@ -97,9 +98,12 @@ Task<void> Gateway::run_pass_through(Call* call) {
         }
         if (!co_await admit_body(call)) co_return;
     }
-    call->routes = call->facts.model.empty() ? &call->snapshot->routes->default_routes()
-                                             : &call->snapshot->routes->find(call->facts.model);
-    if (call->routes->empty()) call->routes = &call->snapshot->routes->default_routes();
+    const RouteTable& table = *call->snapshot->routes;
+    // A model's name may be another one at each account: its routes know.
+    call->routes = !call->facts.model.empty() ? &table.find(call->facts.model)
+                   : call->object != 0        ? &table.object_routes()
+                                              : &table.default_routes();
+    if (call->routes->empty()) call->routes = &table.default_routes();
     if (call->routes->empty()) {
         co_await refuse(call, {ErrorCode::upstream_unreachable, "no upstream is configured"});
         co_return;

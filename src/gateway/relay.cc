@@ -107,8 +107,9 @@ struct WholeAnswer {
     explicit WholeAnswer(const Call& call)
         : held(call.exchange->loop()),
           scanner(call.kind),
-          scans((call.is_metered() || call.has_token_limits) &&
-                is_json(call.upstream->head().find("content-type")) && call.upstream_status < 400),
+          scans(
+              (call.is_metered() || call.has_token_limits || call.kind == OpenAiCall::responses) &&
+              is_json(call.upstream->head().find("content-type")) && call.upstream_status < 400),
           has_no_body(call.exchange->request().method() == "HEAD" || call.upstream_status == 204 ||
                       call.upstream_status == 304) {}
 
@@ -172,6 +173,7 @@ Task<void> Gateway::relay_whole(Call* call) {
         co_await read_whole(call, &answer);
     call->reply = answer.scanner.finish();
     call->has_reply = true;
+    note_homes(*call);
     const bool is_cut = call->outcome == Outcome::upstream_broken;
     if (call->is_client_gone && call->outcome == Outcome::ok) call->outcome = Outcome::client_gone;
     const bool is_durable = co_await settle(call);
@@ -235,6 +237,7 @@ Task<void> Gateway::relay_stream(Call* call) {
     co_await pump_stream(call, &last);
     call->reply = call->stream->facts();
     call->has_reply = true;
+    note_homes(*call);
     if (call->is_client_gone && call->outcome == Outcome::ok) call->outcome = Outcome::client_gone;
     // A stream that ends neatly but without its end mark was cut: the client must not take it for a
     // short answer.

@@ -30,6 +30,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(
         auto deployment = std::make_unique<Deployment>();
         deployment->options = options;
         deployment->index = static_cast<std::uint32_t>(table->deployments_.size());
+        deployment->home_tag = static_cast<std::uint16_t>(hash64(options.name));
         deployment->traits = {.name = options.name,
                               .provider = options.provider,
                               .region = options.region,
@@ -64,6 +65,13 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(
         }
         if (table->first_.empty()) table->first_.push_back({deployment.get(), ""});
         table->deployments_.push_back(std::move(deployment));
+    }
+    table->object_routes_ = table->default_routes();
+    for (const auto& deployment : table->deployments_) {
+        const auto known =
+            std::ranges::find(table->object_routes_, deployment.get(), &Route::deployment);
+        if (known == table->object_routes_.end())
+            table->object_routes_.push_back({deployment.get(), ""});
     }
     return std::shared_ptr<const RouteTable>(std::move(table));
 }

@@ -19,6 +19,8 @@ struct Deployment {
     Origin origin;
     std::string fixed_headers;  ///< host, authorization, organisation: complete lines
     DeploymentTraits traits;    ///< what policies decide on
+    /// For ObjectHomes: the same as long as the deployment keeps its name.
+    std::uint16_t home_tag = 0;
     std::uint32_t index = 0;  ///< position in the table: each loop keeps its connection pool there
 };
 
@@ -42,6 +44,8 @@ class RouteTable {
     const std::vector<Route>& default_routes() const {
         return wildcard_.empty() ? first_ : wildcard_;
     }
+    /// Where a call for an object may go: the default routes, and behind them all others.
+    const std::vector<Route>& object_routes() const { return object_routes_; }
     const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
     /// Names a client may ask for, sorted; wildcards are left out.
     std::vector<std::string> model_names() const;
@@ -54,7 +58,7 @@ class RouteTable {
     };
     std::vector<std::unique_ptr<Deployment>> deployments_;
     std::unordered_map<std::string, std::vector<Route>, Hash, std::equal_to<>> by_model_;
-    std::vector<Route> wildcard_, first_;
+    std::vector<Route> wildcard_, first_, object_routes_;
 };
 
 }  // namespace tg

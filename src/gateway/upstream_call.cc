@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/call.h"
@@ -25,7 +27,26 @@ AttemptEnd end_of(const Call& call, const UpstreamTry& attempt, const Status& st
     return end;
 }
 
+/// Of the deployments that may serve the call; what has left the configuration keeps nothing.
+std::optional<std::uint16_t> find_home(const Call& call, const ObjectHomes& homes) {
+    std::optional<std::uint16_t> home = homes.find(call.object);
+    const bool is_there = home && std::ranges::any_of(*call.routes, [&](const Route& route) {
+                              return route.deployment->home_tag == *home;
+                          });
+    if (!is_there) home.reset();
+    return home;
+}
+
 }  // namespace
+
+/// What the account that answered keeps: what the call spoke of, and the response it stored.
+void Gateway::note_homes(const Call& call) {
+    if (call.upstream_status >= 300 || call.is_zero_retention()) return;
+    const std::uint16_t home = call.deployment->home_tag;
+    if (call.object != 0) shared_->object_homes.note(call.object, home);
+    if (call.reply.object != 0 && call.facts.store.value_or(true))
+        shared_->object_homes.note(call.reply.object, home);
+}
 
 /// May another deployment (or the same, later) do better? 408 and 409 speak of the request, and
 /// clients repeat them by themselves.
@@ -60,6 +81,7 @@ Task<bool> Gateway::reach_upstream(Call* call) {
     UpstreamSearch search;
     search.policy = route_policy(*call);
     search.is_bound = is_bound_to_account(*call);
+    if (call->object != 0) search.home = find_home(*call, shared_->object_homes);
     search.wait_until_ns = loop_->now_ns() + routing.wait_max_ms * 1'000'000;
     retry_budget_.on_request(loop_->now_ns());
     hedge_budget_.on_request(loop_->now_ns());
@@ -83,6 +105,11 @@ Task<bool> Gateway::reach_upstream(Call* call) {
         call->has_reached_upstream = call->has_reached_upstream || attempt.has_reached_upstream;
         const bool is_answer =
             status.ok() && (call->is_client_gone || !is_worth_another_try(attempt));
+        if (status.ok() && attempt.is_object_missing && can_repeat_body(*call) &&
+            look_elsewhere(call, &search, attempt)) {
+            drop_try(*call->snapshot, &attempt);
+            continue;
+        }
         RetryDecision next{NoRetry::not_retryable, 0};
         if (!is_answer) next = decide_next(call, &search, attempt, status);
         if (status.ok() && !next.is_retry()) {

@@ -108,6 +108,8 @@ void Gateway::choose(Call* call, UpstreamSearch* search) {
         const Deployment& deployment = *routes[i].deployment;
         if (has_providers && !has_price(*call, deployment)) continue;
         if (search->is_bound && !options_.empty()) break;
+        if (search->home && deployment.home_tag != *search->home) continue;
+        if (std::ranges::find(search->missing_at, i) != search->missing_at.end()) continue;
         RouteOption& option = options_.emplace_back();
         option.index = i;
         call->snapshot->upstreams->describe(now, deployment, model_at(*call, routes[i]),
@@ -119,6 +121,16 @@ void Gateway::choose(Call* call, UpstreamSearch* search) {
             options_.pop_back();
     }
     choose_route(now, search->policy, options_, &rng_, &choice_);
+}
+
+/// The account does not keep what the call speaks of: is there another that may? Which answers that
+/// it does not has done nothing, so nothing is paid for twice.
+bool Gateway::look_elsewhere(Call* call, UpstreamSearch* search, const UpstreamTry& attempt) {
+    if (call->object == 0 || call->is_client_gone || loop_->is_stopping()) return false;
+    search->missing_at.push_back(static_cast<std::uint32_t>(attempt.route - call->routes->data()));
+    search->home.reset();
+    choose(call, search);
+    return !choice_.candidates.empty();
 }
 
 /// Is there another model to turn to? Whether it has a price is asked when it comes to it.
@@ -156,6 +168,7 @@ bool Gateway::fall_back(Call* call, UpstreamSearch* search) {
         if (call->asked_model.empty()) call->asked_model = before;
         ++search->next_fallback;
         search->tried.clear();
+        search->missing_at.clear();
         shared_->metrics->fallbacks->add();
         log_warn("model_fallback",
                  {{"id", call->id.text()}, {"asked", call->asked_model}, {"model", model}});

@@ -164,11 +164,14 @@ Task<Status> Gateway::read_answer_head(Call* call, UpstreamTry* attempt, std::in
     attempt->status = (*reply)->status();
     attempt->request_id = (*reply)->find("x-request-id").substr(0, 128);
     attempt->answer.report = read_report(**reply, shared_->clock->now());
-    if (attempt->status == 429) co_return co_await read_refusal_body(attempt, deadline_ns);
+    const bool may_be_missing = !attempt->is_lost && call->object != 0 &&
+                                (attempt->status == 404 || attempt->status == 400);
+    if (attempt->status == 429 || may_be_missing)
+        co_return co_await read_refusal_body(attempt, deadline_ns);
     co_return Status{};
 }
 
-/// A 429 tells its reason in its body, which is small and comes with the head.
+/// A refusal tells its reason in its body, which is small and comes with the head.
 Task<Status> Gateway::read_refusal_body(UpstreamTry* attempt, std::int64_t deadline_ns) {
     const HttpHead& head = attempt->connection->head();
     const std::optional<std::uint64_t> length = head.content_length();
@@ -190,6 +193,8 @@ Task<Status> Gateway::read_refusal_body(UpstreamTry* attempt, std::int64_t deadl
     const RefusalFacts facts = read_refusal(attempt->body);
     attempt->answer.refused_meter = limit_meter(facts.meter);
     attempt->answer.can_heal = facts.can_heal;
+    attempt->is_object_missing =
+        facts.is_object_missing || (attempt->status == 404 && !facts.is_model_missing);
     co_return Status{};
 }
 

@@ -91,10 +91,10 @@ Result<AdminToken> IdentityStore::admin_token(std::uint32_t id) {
 Result<std::vector<AdminToken>> IdentityStore::admin_tokens(PageRequest page) {
     TG_TRY(const ConnectionPool::Lease connection, pool_->take());
     const SqlValue values[] = {std::int64_t{page.after_id}, std::int64_t{page.limit}};
-    return read_all(*connection,
-                    "SELECT " + std::string(kTokenColumns) +
-                        " FROM admin_tokens WHERE id > ? ORDER BY id LIMIT ?",
-                    values, token_of);
+    return read_rows(*connection,
+                     "SELECT " + std::string(kTokenColumns) +
+                         " FROM admin_tokens WHERE id > ? ORDER BY id LIMIT ?",
+                     values, token_of);
 }
 
 Result<AdminToken> IdentityStore::authenticate_admin(std::string_view presented, UtcMicros now) {
@@ -113,9 +113,9 @@ Result<AdminToken> IdentityStore::authenticate_admin(std::string_view presented,
     // to anyone.
     const SqlValue values[] = {hash_text(presented)};
     TG_TRY(std::vector<AdminToken> found,
-           read_all(*connection,
-                    "SELECT " + std::string(kTokenColumns) + " FROM admin_tokens WHERE hash = ?",
-                    values, token_of));
+           read_rows(*connection,
+                     "SELECT " + std::string(kTokenColumns) + " FROM admin_tokens WHERE hash = ?",
+                     values, token_of));
     if (found.empty()) return fail(ErrorCode::unauthenticated, "the admin token is not known here");
     AdminToken& token = found.front();
     if (!token.is_active)

@@ -12,8 +12,8 @@ namespace {
 Status check_projects_fit(SqlConnection& connection, const Customer& customer) {
     const SqlValue values[] = {std::int64_t{customer.id.get()}};
     TG_TRY(const std::vector<Project> projects,
-           read_all(connection, std::string(kProjectSelect) + " WHERE p.customer_id = ?", values,
-                    project_of));
+           read_rows(connection, std::string(kProjectSelect) + " WHERE p.customer_id = ?", values,
+                     project_of));
     const DataPolicy& outer = customer.data_policy;
     for (const Project& project : projects) {
         const DataPolicy& own = project.own_policy;
@@ -121,10 +121,10 @@ Result<Customer> IdentityStore::customer(std::string_view code) {
 Result<std::vector<Customer>> IdentityStore::customers(PageRequest page) {
     TG_TRY(const ConnectionPool::Lease connection, pool_->take());
     const SqlValue values[] = {std::int64_t{page.after_id}, std::int64_t{page.limit}};
-    return read_all(*connection,
-                    "SELECT " + std::string(kCustomerColumns) +
-                        " FROM customers WHERE id > ? ORDER BY id LIMIT ?",
-                    values, customer_of);
+    return read_rows(*connection,
+                     "SELECT " + std::string(kCustomerColumns) +
+                         " FROM customers WHERE id > ? ORDER BY id LIMIT ?",
+                     values, customer_of);
 }
 
 }  // namespace tg

@@ -101,6 +101,10 @@ Result<Caller> Directory::authenticate(std::string_view presented_key, UtcMicros
         return fail(ErrorCode::key_disabled, "customer '" + caller->customer->code +
                                                  "' of API key " + key.hint + " is disabled");
     }
+    if (!caller->customer->hold.empty()) {
+        return fail(ErrorCode::budget_exhausted, "calls of customer '" + caller->customer->code +
+                                                     "' are on hold: " + caller->customer->hold);
+    }
     return *caller;
 }
 

@@ -21,6 +21,7 @@ struct Customer {
     std::string name{};
     std::string time_zone = "Asia/Shanghai";
     bool is_active = true;
+    std::string hold{};        ///< why its calls are refused for now; "": they are not
     DataPolicy data_policy{};  ///< holds for all its projects, which may narrow it
     UtcMicros created_at{};
 };
@@ -68,8 +69,8 @@ class Directory {
     Directory& operator=(const Directory&) = delete;
 
     /// Errors: unauthenticated (no such key), key_disabled (key, project or customer), key_expired,
-    /// key_without_project. The text of an error never contains the key. Costs the SHA-256 of the
-    /// key and one probe of the table.
+    /// key_without_project, budget_exhausted (the customer is on hold). The text of an error never
+    /// contains the key. Costs the SHA-256 of the key and one probe of the table.
     Result<Caller> authenticate(std::string_view presented_key, UtcMicros now) const;
 
     const Customer* customer(CustomerId id) const;

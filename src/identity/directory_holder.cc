@@ -12,7 +12,8 @@ constexpr std::string_view kLoad =
     "SELECT 0, version, CAST(NULL AS BIGINT), 1, CAST(NULL AS BIGINT), 0, '', '', '', '', "
     "0, 0, 0, CAST(NULL AS TEXT), '', '' FROM directory_version "
     "UNION ALL SELECT 1, id, CAST(NULL AS BIGINT), is_active, CAST(NULL AS BIGINT), created_at, "
-    "code, name, time_zone, '', "
+    "code, name, time_zone, COALESCE((SELECT h.reason FROM customer_holds h WHERE h.customer_id = "
+    "customers.id), ''), "
     "zero_retention, allow_web_search, keep_end_user, regions, pool, pool_on_request "
     "FROM customers "
     "UNION ALL SELECT 2, id, customer_id, is_active, CAST(NULL AS BIGINT), created_at, code, name, "
@@ -58,6 +59,7 @@ void add_row(const SqlRow& row, Loaded& out) {
                                      .name = std::string(row.text(7)),
                                      .time_zone = std::string(row.text(8)),
                                      .is_active = row.integer(3) != 0,
+                                     .hold = std::string(row.text(9)),
                                      .data_policy = identity_internal::policy_of(row, 10),
                                      .created_at = {row.integer(5)}});
             break;

@@ -150,7 +150,7 @@ Result<std::vector<ApiKey>> IdentityStore::keys(PageRequest page, std::optional<
         values.emplace_back(std::int64_t{customer->get()});
     }
     values.emplace_back(std::int64_t{page.limit});
-    return read_all(*connection, sql + " ORDER BY id LIMIT ?", values, key_of);
+    return read_rows(*connection, sql + " ORDER BY id LIMIT ?", values, key_of);
 }
 
 }  // namespace tg

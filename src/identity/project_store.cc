@@ -107,7 +107,7 @@ Result<std::vector<Project>> IdentityStore::projects(PageRequest page,
         values.emplace_back(std::int64_t{customer->get()});
     }
     values.emplace_back(std::int64_t{page.limit});
-    return read_all(*connection, sql + " ORDER BY p.id LIMIT ?", values, project_of);
+    return read_rows(*connection, sql + " ORDER BY p.id LIMIT ?", values, project_of);
 }
 
 }  // namespace tg

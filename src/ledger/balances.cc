@@ -1,5 +1,7 @@
 #include "ledger/balances.h"
 
+#include <bit>
+
 #include "ledger/internal/snapshots.h"
 #include "ledger/internal/wide_amount.h"
 
@@ -103,6 +105,18 @@ Result<std::int64_t> number_as_of(SqlConnection& connection, UtcMicros moment) {
 }
 
 namespace ledger_internal {
+namespace {
+
+/// A session of PostgreSQL that planned its statements while the ledger was empty goes on to read
+/// whole tables for each account, until somebody analyses them.
+Status renew_statistics(SqlConnection& connection, std::int64_t number) {
+    const auto snapshots = static_cast<std::uint64_t>(number / kSnapshotEvery);
+    if (connection.dialect() != Dialect::postgres || !std::has_single_bit(snapshots)) return {};
+    return connection.execute_script(
+        "ANALYZE ledger_snapshots; ANALYZE ledger_postings; ANALYZE ledger_accounts");
+}
+
+}  // namespace
 
 Status write_snapshot(SqlConnection& connection, std::int64_t previous, std::int64_t number) {
     struct Row {
@@ -134,7 +148,8 @@ Status write_snapshot(SqlConnection& connection, std::int64_t previous, std::int
             insert->integer(value);
         TG_CHECK_OK(insert->end_row());
     }
-    return insert->finish();
+    TG_CHECK_OK(insert->finish());
+    return renew_statistics(connection, number);
 }
 
 }  // namespace ledger_internal

@@ -32,11 +32,14 @@ enum class AccountCode : std::uint16_t {
     breakage = 4103,
     late_fees = 4104,
     management_fees = 4105,
+    early_end_penalties = 4106,
     discount_volume = 4201,
     discount_reserved = 4202,
     discount_mixed = 4203,
     discount_transfer = 4204,
     discount_promotion = 4205,
+    contract_prices = 4206,
+    bill_adjustments = 4207,
     sla_credit_expense = 4301,
     upstream_cost = 5101,
     bank_fees = 5201,
@@ -96,7 +99,9 @@ struct AccountInfo {
 };
 
 /// The chart of accounts, in ascending order of code.
-/// Source: facts/billing-and-vat §8.1, with 4105 for the management fee of a contract.
+/// Source: facts/billing-and-vat §8.1, with 4105 for the management fee of a contract,
+/// 4106 for ending one early, 4206 for what its rate card differs from list prices, and 4207 for
+/// what people add to bills.
 std::span<const AccountInfo> chart_of_accounts();
 /// Null when the chart has no such number.
 const AccountInfo* find_account(std::int64_t code);

@@ -232,8 +232,9 @@ struct WalletDrawn {
     std::string bill_id{};
     std::string month{};
     ProjectId project{};
+    Debt debt = Debt::billed;  ///< of the bill
 };
-/// Dr 2102, 2101 / Cr 1202 or 1201.
+/// Dr 2102, 2101 / Cr 1202 (1203) or 1201.
 Result<Entry> wallet_drawn(const WalletDrawn& draw);
 
 struct WalletExpired {

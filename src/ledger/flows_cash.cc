@@ -155,7 +155,7 @@ Result<Entry> wallet_drawn(const WalletDrawn& draw) {
                       draw.month},
                      total);
     } else {
-        entry.credit(debt_of(draw.customer, draw.currency, draw.bill_id, Debt::billed), total);
+        entry.credit(debt_of(draw.customer, draw.currency, draw.bill_id, draw.debt), total);
     }
     return entry.done();
 }

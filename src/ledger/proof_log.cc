@@ -1,5 +1,8 @@
 #include "ledger/proof_log.h"
 
+#include <algorithm>
+#include <map>
+
 #include "base/json_writer.h"
 #include "ledger/internal/head.h"
 
@@ -40,19 +43,30 @@ Result<Sha256> parse_hash(std::string_view text) {
                 "ledger verify'");
 }
 
-/// Index of the leaf of a document, with its hash; nullopt when there is none.
+/// Index of the leaf of a document, with its hash.
 struct FoundLeaf {
     std::int64_t index = 0;
     UtcMicros logged_at;
     std::string hash;
 };
-Result<std::optional<FoundLeaf>> find_leaf(SqlConnection& connection, std::string_view kind,
-                                           std::string_view id) {
-    std::optional<FoundLeaf> out;
+/// Of those documents that have one, by id.
+Result<std::map<std::string, FoundLeaf>> find_leaves(SqlConnection& connection,
+                                                     std::string_view kind,
+                                                     std::span<const ProofDocument> documents) {
+    std::map<std::string, FoundLeaf> out;
+    std::string places;
+    std::vector<SqlValue> values{std::string(kind)};
+    for (const ProofDocument& document : documents) {
+        places.append(places.empty() ? "?" : ", ?");
+        values.emplace_back(std::string(document.id));
+    }
     TG_CHECK_OK(connection.query(
-        "SELECT leaf_index, logged_at, hash FROM proof_leaves WHERE kind = ? AND document_id = ?",
-        {std::string(kind), std::string(id)}, [&](const SqlRow& row) {
-            out = {row.integer(0), {row.integer(1)}, std::string(row.text(2))};
+        "SELECT document_id, leaf_index, logged_at, hash FROM proof_leaves WHERE kind = ? AND "
+        "document_id IN (" +
+            places + ")",
+        std::span(values), [&](const SqlRow& row) {
+            out[std::string(row.text(0))] = {
+                row.integer(1), {row.integer(2)}, std::string(row.text(3))};
             return true;
         }));
     return out;
@@ -83,22 +97,103 @@ Checkpoint checkpoint_of(const SqlRow& row) {
             .note = note};
 }
 
-/// The complete subtrees that leaf `index` closes.
-Status write_nodes(SqlConnection& connection, std::int64_t index, const Sha256& leaf_hash) {
-    const MerkleNodes nodes = stored_nodes(connection);
-    Sha256 hash = leaf_hash;
-    const auto size = static_cast<std::uint64_t>(index) + 1;
-    for (int level = 1; size % (std::uint64_t{1} << level) == 0; ++level) {
-        const std::uint64_t node = (size >> level) - 1;
-        TG_TRY(const Sha256 left, nodes(level - 1, node * 2));
-        hash = merkle_node_hash(left, hash);
-        TG_CHECK_OK(ledger_internal::expect_one(
-            connection.execute(
-                "INSERT INTO proof_nodes (level, node_index, hash) VALUES (?, ?, ?)",
-                {std::int64_t{level}, static_cast<std::int64_t>(node), sha256_text(hash)}),
-            "proof_nodes"));
-    }
+Status check_document(std::string_view kind, const ProofDocument& document) {
+    if (!is_plain_word(kind, 40) || !is_plain_word(document.id, 160))
+        return fail(ErrorCode::invalid_request,
+                    "'" + std::string(kind) + " " + std::string(document.id) +
+                        "' cannot name a document in the proof log: kind and id are printable "
+                        "ASCII without spaces, at most 40 and 160 characters");
+    if (document.payload.size() > kPayloadMax)
+        return fail(ErrorCode::invalid_request,
+                    std::string(kind) + " " + std::string(document.id) + " has " +
+                        std::to_string(document.payload.size()) +
+                        " bytes; the proof log takes 16 MiB: log its SHA-256 instead");
     return {};
+}
+
+/// New leaves and the complete subtrees they close, to be written together.
+class NewLeaves {
+  public:
+    NewLeaves(SqlConnection* connection, std::int64_t leaves)
+        : connection_(connection), nodes_(stored_nodes(*connection)), next_(leaves) {}
+
+    Result<std::int64_t> add(ProofLeaf leaf) {
+        leaf.index = next_++;
+        Sha256 hash = merkle_leaf_hash(canonical_leaf(leaf));
+        hashes_[{0, leaf.index}] = hash;
+        leaves_.push_back(std::move(leaf));
+        for (int level = 1; next_ % (std::int64_t{1} << level) == 0; ++level) {
+            const std::int64_t node = (next_ >> level) - 1;
+            TG_TRY(const Sha256 left, at(level - 1, node * 2));
+            hash = merkle_node_hash(left, hash);
+            hashes_[{level, node}] = hash;
+        }
+        return next_ - 1;
+    }
+    bool is_empty() const { return leaves_.empty(); }
+    Status write() {
+        TG_CHECK_OK(write_leaves());
+        TG_CHECK_OK(write_nodes());
+        return ledger_internal::expect_one(
+            connection_->execute("UPDATE proof_state SET leaves = ?", {next_}), "proof_state");
+    }
+
+  private:
+    Result<Sha256> at(int level, std::int64_t index) {
+        const auto found = hashes_.find({level, index});
+        if (found != hashes_.end()) return found->second;
+        return nodes_(level, static_cast<std::uint64_t>(index));
+    }
+    Status write_leaves() {
+        constexpr std::string_view kColumns[] = {"leaf_index:i",  "logged_at:i", "kind:t",
+                                                 "document_id:t", "payload:t",   "hash:t"};
+        TG_TRY(const auto insert, connection_->bulk_insert("proof_leaves", kColumns));
+        for (const ProofLeaf& leaf : leaves_) {
+            // Views of texts must last until the row is ended.
+            const std::string payload = base64(leaf.payload);
+            const std::string hash = sha256_text(hashes_.at({0, leaf.index}));
+            insert->integer(leaf.index);
+            insert->integer(leaf.logged_at.micros);
+            for (const std::string* text : {&leaf.kind, &leaf.id, &payload, &hash})
+                insert->text(*text);
+            TG_CHECK_OK(insert->end_row());
+        }
+        return insert->finish();
+    }
+    Status write_nodes() {
+        constexpr std::string_view kColumns[] = {"level:i2", "node_index:i", "hash:t"};
+        TG_TRY(const auto insert, connection_->bulk_insert("proof_nodes", kColumns));
+        for (const auto& [place, hash] : hashes_) {
+            if (place.first == 0) continue;
+            const std::string text = sha256_text(hash);
+            insert->integer(place.first);
+            insert->integer(place.second);
+            insert->text(text);
+            TG_CHECK_OK(insert->end_row());
+        }
+        return insert->finish();
+    }
+
+    SqlConnection* connection_;
+    MerkleNodes nodes_;
+    std::int64_t next_;
+    std::vector<ProofLeaf> leaves_;
+    std::map<std::pair<int, std::int64_t>, Sha256> hashes_;  ///< by level and index
+};
+
+/// The leaf that a document is. Errors: conflict when that has other bytes.
+Result<std::int64_t> same_leaf(std::string_view kind, const ProofDocument& document,
+                               const FoundLeaf& found) {
+    const ProofLeaf leaf{.index = found.index,
+                         .logged_at = found.logged_at,
+                         .kind = std::string(kind),
+                         .id = std::string(document.id),
+                         .payload = std::string(document.payload)};
+    if (found.hash == sha256_text(merkle_leaf_hash(canonical_leaf(leaf)))) return found.index;
+    return fail(ErrorCode::conflict, std::string(kind) + " " + leaf.id + " is leaf " +
+                                         std::to_string(found.index) +
+                                         " of the proof log with other bytes; a document never "
+                                         "changes: make a new one that corrects it");
 }
 
 }  // namespace
@@ -139,40 +234,33 @@ MerkleNodes stored_nodes(SqlConnection& connection) {
 
 Result<std::int64_t> append_proof(SqlConnection& connection, std::string_view kind,
                                   std::string_view id, std::string_view payload, UtcMicros now) {
-    if (!is_plain_word(kind, 40) || !is_plain_word(id, 160))
-        return fail(ErrorCode::invalid_request,
-                    "'" + std::string(kind) + " " + std::string(id) +
-                        "' cannot name a document in the proof log: kind and id are printable "
-                        "ASCII without spaces, at most 40 and 160 characters");
-    if (payload.size() > kPayloadMax)
-        return fail(ErrorCode::invalid_request,
-                    std::string(kind) + " " + std::string(id) + " has " +
-                        std::to_string(payload.size()) +
-                        " bytes; the proof log takes 16 MiB: log its SHA-256 instead");
+    const ProofDocument document{id, payload};
+    TG_TRY(const std::vector<std::int64_t> leaves,
+           append_proofs(connection, kind, std::span(&document, 1), now));
+    return leaves.front();
+}
+
+Result<std::vector<std::int64_t>> append_proofs(SqlConnection& connection, std::string_view kind,
+                                                std::span<const ProofDocument> documents,
+                                                UtcMicros now) {
+    std::vector<std::int64_t> out;
+    if (documents.empty()) return out;
+    for (const ProofDocument& document : documents) TG_CHECK_OK(check_document(kind, document));
     TG_TRY(const std::int64_t leaves, lock_log(connection));
-    TG_TRY(const std::optional<FoundLeaf> found, find_leaf(connection, kind, id));
-    ProofLeaf leaf{.index = found ? found->index : leaves,
-                   .logged_at = found ? found->logged_at : now,
-                   .kind = std::string(kind),
-                   .id = std::string(id),
-                   .payload = std::string(payload)};
-    const Sha256 hash = merkle_leaf_hash(canonical_leaf(leaf));
-    if (found && found->hash == sha256_text(hash)) return found->index;
-    if (found)
-        return fail(ErrorCode::conflict, std::string(kind) + " " + std::string(id) + " is leaf " +
-                                             std::to_string(found->index) +
-                                             " of the proof log with other bytes; a document never "
-                                             "changes: make a new one that corrects it");
-    TG_CHECK_OK(ledger_internal::expect_one(
-        connection.execute("INSERT INTO proof_leaves (leaf_index, logged_at, kind, document_id, "
-                           "payload, hash) VALUES (?, ?, ?, ?, ?, ?)",
-                           {leaf.index, leaf.logged_at.micros, leaf.kind, leaf.id,
-                            base64(leaf.payload), sha256_text(hash)}),
-        "proof_leaves"));
-    TG_CHECK_OK(write_nodes(connection, leaf.index, hash));
-    TG_CHECK_OK(ledger_internal::expect_one(
-        connection.execute("UPDATE proof_state SET leaves = ?", {leaves + 1}), "proof_state"));
-    return leaf.index;
+    TG_TRY(const auto known, find_leaves(connection, kind, documents));
+    NewLeaves added(&connection, leaves);
+    for (const ProofDocument& document : documents) {
+        const auto found = known.find(std::string(document.id));
+        TG_TRY(const std::int64_t index,
+               found != known.end() ? same_leaf(kind, document, found->second)
+                                    : added.add({.logged_at = now,
+                                                 .kind = std::string(kind),
+                                                 .id = std::string(document.id),
+                                                 .payload = std::string(document.payload)}));
+        out.push_back(index);
+    }
+    if (!added.is_empty()) TG_CHECK_OK(added.write());
+    return out;
 }
 
 Result<Checkpoint> sign_head(SqlConnection& connection, const ProofKey& key, UtcMicros now) {

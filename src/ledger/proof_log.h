@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,7 @@ namespace tg {
 /// Kinds of documents in use. Any short plain word may be one.
 inline constexpr std::string_view kProofBill = "bill", kProofNote = "note",
                                   kProofInvoice = "invoice", kProofLedgerBatch = "ledger_batch",
-                                  kProofAudit = "audit";
+                                  kProofAudit = "audit", kProofContract = "contract";
 
 /// One document in the log. The leaf that is hashed binds all of it (docs/formats.md).
 struct ProofLeaf {
@@ -34,6 +35,15 @@ std::string sha256_text(const Sha256& hash);  ///< hexadecimal
 /// document is in the log with other bytes), those of the store.
 Result<std::int64_t> append_proof(SqlConnection& connection, std::string_view kind,
                                   std::string_view id, std::string_view payload, UtcMicros now);
+
+/// The same for several documents of one kind with different ids, in order, with a few statements
+/// for all of them.
+struct ProofDocument {
+    std::string_view id, payload;
+};
+Result<std::vector<std::int64_t>> append_proofs(SqlConnection& connection, std::string_view kind,
+                                                std::span<const ProofDocument> documents,
+                                                UtcMicros now);
 
 /// Every signed head, smallest first; `each` returns false to stop.
 Status read_checkpoints(SqlConnection& connection,

@@ -46,6 +46,7 @@ class TestFs final : public JournalFs {
 
     int allocate(int fd, std::uint64_t bytes) override {
         ++allocations;
+        is_allocation_held.wait(true);
         const int error = allocation_error;
         return error != 0 ? error : JournalFs::allocate(fd, bytes);
     }
@@ -84,6 +85,8 @@ class TestFs final : public JournalFs {
 
     std::atomic<int> allocation_error{0}, sync_error{0}, fail_from_sync{0};
     std::atomic<int> allocations{0}, syncs{0};
+    /// While true, allocations begin and do not end; call notify_all() on it after clearing it.
+    std::atomic<bool> is_allocation_held{false};
 
   private:
     const Syncs syncs_;

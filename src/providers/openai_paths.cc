@@ -1,5 +1,7 @@
 #include "providers/openai_paths.h"
 
+#include <algorithm>
+
 #include <array>
 
 #include "base/json_writer.h"
@@ -62,6 +64,13 @@ bool split(std::string_view path, Segments* out) {
         if (slash == std::string_view::npos) return true;
         path.remove_prefix(slash + 1);
     }
+}
+
+/// The segment that the first "{}" of the pattern stands for.
+std::string_view object_of(std::string_view pattern, const Segments& path) {
+    const std::size_t hole = pattern.find("{}");
+    if (hole == std::string_view::npos) return {};
+    return path.at[static_cast<std::size_t>(std::ranges::count(pattern.substr(0, hole), '/'))];
 }
 
 /// "{}" in the pattern stands for one segment, "**" at its end for one or more.
@@ -132,6 +141,7 @@ OpenAiPath classify_openai_path(std::string_view method, std::string_view path) 
         }
         out.route = row.route;
         out.retains = row.retains;
+        out.object = object_of(row.pattern, segments);
         out.is_wrong_method = false;
         return out;
     }

@@ -29,6 +29,8 @@ struct OpenAiPath {
     bool is_wrong_method = false;
     /// Decoded from the path of models/{model} and of the old engines/{model}/..., empty otherwise.
     std::string model;
+    /// The id of the object that the path speaks of, of `path`; empty: of none.
+    std::string_view object = {};
 };
 
 /// Classifies a request. `path` is the target's path with its /v1 prefix and without a query; only

@@ -56,6 +56,18 @@ INSTANTIATE_TEST_SUITE_P(
         PathCase{"DELETE", "/v1/audio/voices/v", pass_through, true},
         PathCase{"POST", "/v1/fine_tuning/alpha/graders/run", pass_through}));
 
+TEST(OpenAiPathObjects, AreTheFirstThatThePathNames) {
+    const auto object = [](std::string_view method, std::string_view path) {
+        return classify_openai_path(method, path).object;
+    };
+    EXPECT_EQ(object("GET", "/v1/responses/resp_1"), "resp_1");
+    EXPECT_EQ(object("GET", "/v1/vector_stores/vs_1/files/file_2"), "vs_1");
+    EXPECT_EQ(object("POST", "/v1/fine_tuning/jobs/ft_1/cancel"), "ft_1");
+    EXPECT_EQ(object("DELETE", "/v1/models/ft:x"), "ft:x");
+    EXPECT_EQ(object("POST", "/v1/files"), "");
+    EXPECT_EQ(object("POST", "/v1/chat/completions"), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     NeverForwarded, OpenAiPaths,
     testing::Values(PathCase{"GET", "/v1/organization/costs", admin},

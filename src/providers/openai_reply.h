@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/usage.h"
+#include "providers/object_key.h"
 #include "providers/openai_request.h"
 
 namespace tg {
@@ -18,7 +19,8 @@ struct ReplyFacts {
     Usage usage;
     bool has_tier = false;
     ServiceTier tier = ServiceTier::standard;
-    std::string model;  ///< at most 128 bytes
+    std::string model;         ///< at most 128 bytes
+    std::uint64_t object = 0;  ///< object_key() of a response's id; 0: none was told
 };
 
 /// Reads a unary JSON answer as it passes by, in any pieces, without keeping it: captures the top

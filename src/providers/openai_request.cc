@@ -7,6 +7,7 @@
 
 #include "providers/internal/json_cursor.h"
 #include "providers/internal/json_depth.h"
+#include "providers/object_key.h"
 
 namespace tg {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 namespace od = simdjson::ondemand;
 static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
-/// The members the gate reads. Each may stand only once.
+/// The members the gate reads. Each may stand only once, but for the last two, which are hints.
 enum class Member : std::uint8_t {
     none,
     model,
@@ -31,6 +32,8 @@ enum class Member : std::uint8_t {
     service_tier,
     metadata,
     deployment_type,
+    previous_response_id,
+    conversation,
 };
 
 struct MemberName {
@@ -52,6 +55,8 @@ constexpr MemberName kMembers[] = {
     {"service_tier", Member::service_tier},
     {"metadata", Member::metadata},
     {"deployment_type", Member::deployment_type},
+    {"previous_response_id", Member::previous_response_id},
+    {"conversation", Member::conversation},
 };
 constexpr std::size_t kMemberNameMax = 21;
 constexpr std::size_t kEndUserMax = 256;
@@ -149,6 +154,7 @@ class Inspector {
     void set_last_brace(std::size_t offset) { facts_.last_brace = offset; }
 
   private:
+    Result<std::string_view> token_of(Member member, od::value& value) const;
     Status take_text(Member member, std::string_view token, std::string* out);
     Status take_store(std::string_view token);
     Status take_deployment_type(std::size_t key_at, std::string_view token);
@@ -158,6 +164,8 @@ class Inspector {
     Status take_stream_options(std::string_view text);
     Status take_metadata(std::string_view text);
     Status take_end_user(Member member, std::string_view token);
+    Status take_previous_response(std::string_view token);
+    Status take_conversation(std::string_view token);
     JsonSpan span_of(std::string_view token) const {
         return {static_cast<std::size_t>(token.data() - body_.data()), token.size()};
     }
@@ -169,13 +177,8 @@ class Inspector {
     RequestFacts facts_;
 };
 
-Status Inspector::take(Member member, std::size_t key_at, od::value& value) {
-    const std::uint32_t bit = 1U << static_cast<unsigned>(member);
-    if ((seen_ & bit) != 0) {
-        return refuse("'" + std::string(name_of(member)) +
-                      "' stands twice in the request body; send it once");
-    }
-    seen_ |= bit;
+/// The value's text: of an object all of it, of an array its bracket.
+Result<std::string_view> Inspector::token_of(Member member, od::value& value) const {
     std::string_view token;
     if (member == Member::stream_options || member == Member::metadata) {
         od::object object;
@@ -189,7 +192,33 @@ Status Inspector::take(Member member, std::size_t key_at, od::value& value) {
         }
     } else {
         token = value.raw_json_token();
+        // The token goes up to the next one. simdjson would skip a scalar with a colon behind it as
+        // if it were a key.
+        const bool is_scalar = !token.starts_with('{') && !token.starts_with('[');
+        const char* const next = token.data() + token.size();
+        od::object object;
+        if (member == Member::conversation && token.starts_with('{') &&
+            (value.get_object().get(object) != simdjson::SUCCESS ||
+             object.raw_json().get(token) != simdjson::SUCCESS)) {
+            return refuse_value(member, "a complete object");
+        }
+        if (is_scalar && (next >= body_.data() + body_.size() || (*next != ',' && *next != '}'))) {
+            return refuse("the request body is no valid JSON object: no comma or brace follows '" +
+                          std::string(name_of(member)) + "'");
+        }
     }
+    return token;
+}
+
+Status Inspector::take(Member member, std::size_t key_at, od::value& value) {
+    const std::uint32_t bit = 1U << static_cast<unsigned>(member);
+    const bool is_hint = member >= Member::previous_response_id;
+    if ((seen_ & bit) != 0 && !is_hint) {
+        return refuse("'" + std::string(name_of(member)) +
+                      "' stands twice in the request body; send it once");
+    }
+    seen_ |= bit;
+    TG_TRY(std::string_view token, token_of(member, value));
     while (!token.empty() && is_json_space(token.back())) token.remove_suffix(1);
     switch (member) {
         case Member::model:
@@ -220,6 +249,10 @@ Status Inspector::take(Member member, std::size_t key_at, od::value& value) {
             return take_metadata(token);
         case Member::deployment_type:
             return take_deployment_type(key_at, token);
+        case Member::previous_response_id:
+            return take_previous_response(token);
+        case Member::conversation:
+            return take_conversation(token);
         case Member::none:
             break;
     }
@@ -278,6 +311,30 @@ Status Inspector::take_choices(std::string_view token) {
         return refuse_value(Member::n, "a whole number, 1 or more");
     }
     facts_.choices = choices;
+    return {};
+}
+
+/// What is not in form is the provider's to refuse: no such object is kept anywhere.
+Status Inspector::take_previous_response(std::string_view token) {
+    if (call_ != OpenAiCall::responses || token.size() < 2 || token.front() != '"') return {};
+    facts_.stored_object = object_key(token.substr(1, token.size() - 2));
+    return {};
+}
+
+/// An id, or an object that holds one.
+Status Inspector::take_conversation(std::string_view token) {
+    if (call_ != OpenAiCall::responses || facts_.stored_object != 0) return {};
+    if (token.starts_with('"') && token.size() > 2)
+        facts_.stored_object = object_key(token.substr(1, token.size() - 2));
+    if (!token.starts_with('{')) return {};
+    JsonCursor cursor(token);
+    std::string_view key;
+    cursor.enter_object();
+    while (cursor.next_member(&key)) {
+        const std::string_view value = cursor.take_value();
+        if (!is_json_key(key, "id") || !value.starts_with('"') || value.size() < 3) continue;
+        facts_.stored_object = object_key(value.substr(1, value.size() - 2));
+    }
     return {};
 }
 

@@ -40,6 +40,8 @@ struct RequestFacts {
     std::int64_t choices = 1;  ///< n
     std::string end_user;      ///< user or safety_identifier, at most 256 bytes
     std::string service_tier;
+    /// responses: object_key() of previous_response_id, or else of the conversation; 0: neither.
+    std::uint64_t stored_object = 0;
     /// Ours, not a provider's: always taken out of what is sent upstream (A4).
     std::string deployment_type;
     /// Applied by rewrite_request(). inspect_request() puts the removal of `deployment_type` here,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "providers/internal/json_cursor.h"
+#include "providers/object_key.h"
 
 namespace tg {
 namespace {
@@ -159,6 +160,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"{}}", "follows"}, Refusal{R"({"model":"a"}{"model":"b"})", "follows"},
                     Refusal{R"([1,{"model":"a"})", "no object"},
                     Refusal{R"({"model" "a"})", "no valid JSON"},
+                    Refusal{R"({"model":"a":1}})", "follows 'model'"},
+                    Refusal{R"({"deployment_type":"a":1}})", "follows 'deployment_type'"},
                     Refusal{R"({"model":"a" "stream":true})", "no valid JSON"},
                     Refusal{R"({model:"a"})", "no valid JSON"},
                     Refusal{R"({"a":"b})", "not closed"}, Refusal{R"({"a":[1,2})", "no valid JSON"},
@@ -333,6 +336,23 @@ TEST(JsonUnescape, IsLenientAndComplete) {
         append_json_unescaped(out, raw);
         EXPECT_EQ(out, text) << raw;
     }
+}
+
+TEST(OpenAiRequestTest, WhatAResponseFollowsIsKnownByItsKey) {
+    const auto key = [](std::string_view members, OpenAiCall call = OpenAiCall::responses) {
+        const std::string body = R"({"model":"m")" + std::string(members) + "}";
+        const auto facts = inspect(body, call);
+        EXPECT_TRUE(facts.ok()) << members;
+        return facts.ok() ? facts->stored_object : 1;
+    };
+    EXPECT_EQ(key(R"(,"previous_response_id":"resp_1")"), object_key("resp_1"));
+    EXPECT_EQ(key(R"(,"conversation":"conv_1")"), object_key("conv_1"));
+    EXPECT_EQ(key(R"(,"conversation":{"a":[1],"id":"conv_1"},"store":false)"),
+              object_key("conv_1"));
+    EXPECT_EQ(key(R"(,"previous_response_id":null,"conversation":null)"), 0U);
+    EXPECT_EQ(key(R"(,"previous_response_id":7,"conversation":[])"), 0U);
+    EXPECT_EQ(key(R"(,"previous_response_id":"resp_1","conversation":{"id":1})", OpenAiCall::chat),
+              0U);
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ RefusalFacts read_refusal(std::string_view body) {
     if (type == "input_tokens") out.meter = RefusalFacts::Meter::input_tokens;
     if (type == "output_tokens") out.meter = RefusalFacts::Meter::output_tokens;
     out.can_heal = !is_quota(type) && !is_quota(code);
+    out.is_object_missing = code == "previous_response_not_found";
+    out.is_model_missing = code == "model_not_found";
     return out;
 }
 

@@ -33,7 +33,14 @@ TEST(RefusalTest, what_bodies_tell) {
         const RefusalFacts facts = read_refusal(c.body);
         EXPECT_EQ(facts.meter, c.meter) << c.body;
         EXPECT_EQ(facts.can_heal, c.can_heal) << c.body;
+        EXPECT_FALSE(facts.is_object_missing || facts.is_model_missing) << c.body;
     }
+}
+
+TEST(RefusalTest, what_is_missing) {
+    EXPECT_TRUE(
+        read_refusal(R"({"error":{"code":"previous_response_not_found"}})").is_object_missing);
+    EXPECT_TRUE(read_refusal(R"({"error":{"code":"model_not_found"}})").is_model_missing);
 }
 
 }  // namespace

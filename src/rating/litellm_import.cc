@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/json_tree.h"
 #include "rating/compiled_price.h"
-#include "rating/internal/json_tree.h"
 #include "rating/internal/litellm_keys.h"
 
 namespace tg {

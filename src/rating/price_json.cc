@@ -1,7 +1,7 @@
 #include "rating/price_json.h"
 
+#include "base/json_tree.h"
 #include "base/json_writer.h"
-#include "rating/internal/json_tree.h"
 #include "rating/price_text.h"
 
 namespace tg {

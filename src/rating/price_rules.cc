@@ -1,6 +1,6 @@
 #include "rating/price_rules.h"
 
-#include "rating/internal/json_tree.h"
+#include "base/json_tree.h"
 
 namespace tg {
 namespace {

@@ -116,3 +116,41 @@ routing:
         await stack.stop();
     }
 });
+
+test('a conversation of stored responses stays with the account that keeps it, also after a restart', async () => {
+    const westPort = await freePort();
+    const stack = await Stack.start({ extra: `${upstream('west', westPort, 'sk-west', '    models: ["*"]\n')}
+routing: {order: weight}
+` });
+    let west;
+    try {
+        west = await new Server('west', tollgateSim, ['--port', westPort, '--threads', '1'], westPort, stack.folder).start();
+        const openai = stack.client();
+        const ask = async (previous) => {
+            const { data, response } = await openai.responses.create({ model: 'gpt-4o-mini', input: 'Hello',
+                previous_response_id: previous }).withResponse();
+            return { id: data.id, account: response.headers.get('x-tollgate-upstream') };
+        };
+        const first = await Promise.all(Array.from({ length: 16 }, () => ask()));
+        assert.equal(new Set(first.map((each) => each.account)).size, 2, 'both accounts have begun some');
+        for (const { id, account } of first) {
+            const second = await ask(id);
+            assert.equal(second.account, account);
+            assert.equal((await ask(second.id)).account, account);
+            assert.equal((await openai.responses.retrieve(id)).id, id);
+        }
+        const before = (await simStats(stack.simPort)).by_status['400'] ?? 0;
+        assert.equal(before, 0, 'nobody was asked in vain');
+        // The gate forgets when it ends; it asks around.
+        await stack.gate.stop();
+        await stack.gate.start();
+        for (const { id, account } of first) assert.equal((await ask(id)).account, account);
+        const none = await openai.responses.create({ model: 'gpt-4o-mini', input: 'Hello',
+            previous_response_id: 'resp_nowhere' }).then(() => null, (error) => error);
+        assert.equal(none.status, 400);
+        assert.equal(none.code, 'previous_response_not_found');
+    } finally {
+        await west?.stop();
+        await stack.stop();
+    }
+});

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "admission/limit_store.h"
+#include "store/read_rows.h"
 #include "store/sql.h"
 
 namespace tg::admission_internal {
@@ -17,26 +18,6 @@ inline constexpr std::string_view kLimitColumns =
 /// Errors: corrupt_data naming the row and the column.
 Result<Tier> tier_of(const SqlRow& row);
 Result<LimitAssignment> assignment_of(const SqlRow& row);
-
-/// All rows of a query, read by `read`.
-template <typename T>
-Result<std::vector<T>> read_rows(SqlConnection& connection, std::string_view sql,
-                                 std::span<const SqlValue> values,
-                                 Result<T> (*read)(const SqlRow&)) {
-    std::vector<T> out;
-    Status bad;
-    TG_CHECK_OK(connection.query(sql, values, [&](const SqlRow& row) {
-        Result<T> one = read(row);
-        if (!one.ok()) {
-            bad = fail(std::move(one).error());
-            return false;
-        }
-        out.push_back(std::move(one).value());
-        return true;
-    }));
-    if (!bad.ok()) return fail(std::move(bad).error());
-    return out;
-}
 
 /// Errors: not_found listing the tiers there are.
 Result<Tier> find_tier_row(SqlConnection& connection, std::string_view code);

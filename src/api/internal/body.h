@@ -25,8 +25,11 @@ class Body {
     std::optional<std::optional<UtcMicros>> time(std::string_view name);
     /// Any value; for members with a form of their own.
     const JsonValue* value(std::string_view name);
+    /// "12.50" or "-12.50", in cents or fen.
+    std::optional<std::int64_t> cents(std::string_view name);
 
     std::string required_text(std::string_view name);
+    std::int64_t required_cents(std::string_view name);
     void note_error(std::string text);
 
     /// Errors: invalid_request.

@@ -23,5 +23,6 @@ struct JsonValue {
 /// Errors: invalid_request saying what is wrong: no JSON, a repeated member, a number that is no
 /// 64-bit integer, deeper than 32.
 Result<JsonValue> parse_json(std::string_view text);
+std::string json_text(const JsonValue& value);
 
 }  // namespace tg::api

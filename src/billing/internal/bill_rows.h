@@ -24,6 +24,7 @@ Result<BillRow> read_bill_row(SqlConnection& store, std::string_view id);
 Status read_bill_rows(SqlConnection& store, const BillFilter& filter,
                       const std::function<Status(BillRow)>& each);
 std::int64_t month_number(YearMonth month);
+YearMonth month_of_number(std::int64_t number);
 
 /// The bill's debt as the ledger has it, and in which account.
 struct OpenDebt {

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "billing/bill_adjustments.h"
 #include "billing/internal/bill_rows.h"
+#include "billing/internal/contract_month.h"
 #include "identity/audit_log.h"
 
 namespace tg::bill_internal {
@@ -24,8 +26,12 @@ struct MonthUsage {
         std::int64_t requests = 0, unpriced = 0, estimated = 0, unconfirmed = 0, fallback = 0;
     };
     /// Without amounts. What differs only in deployment, region or the name the provider gave the
-    /// model comes apart.
-    std::vector<BillLine> lines;
+    /// model comes apart, and so does what falls into another segment of the contract's month.
+    struct Part {
+        BillLine line;
+        std::size_t segment = 0;
+    };
+    std::vector<Part> parts;
     std::vector<Counts> counts;
     std::vector<std::uint32_t> price_versions;
     Status bad;  ///< corrupt_data: a line cannot be read
@@ -41,13 +47,21 @@ struct UnbilledUsage {
         Femto exact;
     };
     std::vector<Part> own, late;
+    /// Earlier months with usage whose bill is not final.
+    std::vector<YearMonth> open_before;
 };
-/// The late parts as lines of a bill, one for each project, month and currency.
-std::vector<LateUsage> late_lines(const UnbilledUsage& usage);
+/// In the order of a bill; what has the same place on it is one line.
+std::vector<BillLine> whole_lines(std::vector<BillLine> parts);
 
-/// The bill of a month's usage and of `late`. Errors: invalid_config (terms), corrupt_data.
+/// What a bill has beside the month's usage.
+struct BillExtras {
+    std::vector<BillLine> late{};
+    const ContractMonth* contract = nullptr;  ///< null: none
+    std::span<const BillAdjustment> adjustments{};
+};
+/// Errors: invalid_config (terms), corrupt_data.
 Result<Bill> build_bill(const BillCustomer& customer, const MonthUsage& usage, YearMonth month,
-                        const BillTerms& terms, std::vector<LateUsage> late);
+                        const BillTerms& terms, const BillExtras& extras);
 
 /// The calls of a project, or of all, that a bill names apart.
 void count_events(const MonthUsage& usage, const std::optional<std::string>& project, Bill* bill);
@@ -56,9 +70,11 @@ void count_events(const MonthUsage& usage, const std::optional<std::string>& pro
 Status check_project(SqlConnection& store, const BillCustomer& customer, const std::string& code);
 /// Errors: not_found.
 Result<BillCustomer> bill_customer(SqlConnection& store, std::string_view code);
+using ContractMonths = std::map<CustomerId, ContractMonth>;
 Result<std::map<CustomerId, MonthUsage>> read_month(SqlConnection& store,
                                                     std::span<const CustomerId> customers,
-                                                    YearMonth month);
+                                                    YearMonth month,
+                                                    const ContractMonths& contracts = {});
 
 /// As of one moment when the books are locked.
 class BillSource {
@@ -68,7 +84,15 @@ class BillSource {
         std::optional<BillRow> row;  ///< of the month, in the register
         UnbilledUsage unbilled;
         MonthUsage usage;
-        bool is_empty() const { return usage.counts.empty() && unbilled.late.empty(); }
+        std::vector<BillLine> late;  ///< the lines of unbilled.late
+        std::optional<ContractMonth> contract;
+        std::vector<BillAdjustment> adjustments;  ///< those that hold
+        bool is_empty() const {
+            return usage.counts.empty() && unbilled.late.empty() && adjustments.empty() &&
+                   !(contract && contract->has_fixed_charges());
+        }
+        /// The bill as it would be now. What a contract says about the rate goes before `terms`.
+        Result<Bill> compose(YearMonth month, const BillTerms& terms) const;
     };
     static Result<BillSource> load(SqlConnection& store, std::span<const CustomerId> customers,
                                    YearMonth month);
@@ -81,6 +105,8 @@ class BillSource {
 
   private:
     Status read_unbilled(SqlConnection& store, std::span<const CustomerId> customers);
+    Status read_late(SqlConnection& store);
+    Status read_adjustments(SqlConnection& store, std::span<const CustomerId> customers);
 
     YearMonth month_;
     std::map<CustomerId, Of> all_;
@@ -96,6 +122,7 @@ struct Step {
     // What is left to do by finish_steps().
     struct Final {
         std::string id, document;
+        std::vector<BillTotal> shares{};
         std::optional<Entry> entry{};
     };
     std::optional<Final> final{};  ///< of a bill that has become final

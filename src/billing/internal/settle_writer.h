@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "billing/books_lock.h"
 #include "billing/internal/usage_sums.h"
 #include "metering/usage_journal.h"
 #include "store/sql.h"
@@ -20,9 +21,6 @@ struct SettlePosition {
     Lsn lsn;
     std::int64_t next_sequence = 1;
 };
-/// Keeps settlers away until the caller's transaction ends. Before the ledger's head is locked.
-/// Returns the number of the next event.
-Result<std::int64_t> lock_books(SqlConnection& store);
 Result<SettlePosition> read_position(SqlConnection& store, const std::string& journal_name);
 /// Takes the books for the caller's transaction: until it ends, other settlers wait. Returns where
 /// things stand; next_sequence is another one than expected when others have settled meanwhile.

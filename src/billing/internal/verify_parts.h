@@ -114,6 +114,16 @@ Status check_register(SqlConnection& store, VerifyReport* report, Problems* prob
 /// The same for credit and debit notes.
 Status check_notes(SqlConnection& store, Problems* problems);
 
+/// Compares payments and what they were used for with the ledger: amount by amount, and what is in
+/// suspense; and that their numbers have no gap. Errors: of the store.
+Status check_payments(SqlConnection& store, VerifyReport* report, Problems* problems);
+
+/// The same for write-offs, refunds and payouts. Errors: of the store.
+Status check_settlements(SqlConnection& store, Problems* problems);
+
+/// Compares every version of every contract with its leaf in the proof log. Errors: of the store.
+Status check_contracts(SqlConnection& store, VerifyReport* report, Problems* problems);
+
 /// What a line's exact amount is in whole cents and fen, by arithmetic of verify's own.
 std::pair<std::int64_t, std::int64_t> cents_and_fen(Femto exact, Currency currency,
                                                     const BillTerms& terms);
@@ -128,6 +138,5 @@ Status check_accruals(SqlConnection& store, const JournalSums& sums, Problems* p
 std::string both(std::string_view stored, std::string_view computed);
 std::string both(std::int64_t stored, std::int64_t computed);
 std::string both(Femto stored, Femto computed);
-std::string day_text(std::int32_t day);  ///< "2026-03-05"
 
 }  // namespace tg

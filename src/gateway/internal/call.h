@@ -59,6 +59,8 @@ struct Call final : PeerGoneListener {
     std::string_view body;
     std::string_view upstream_path;  ///< what follows /v1
     RequestFacts facts;
+    /// object_key() of what only the account that keeps it can serve; 0: the call speaks of none.
+    std::uint64_t object = 0;
     std::vector<Splice> splices;
     Catalogue::Found price;
     std::string_view price_provider;          ///< whose price it is; of the snapshot

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ struct UpstreamTry {
     std::string request_id;
     std::string body;
     PacerAnswer answer;
+    bool is_object_missing = false;  ///< it does not keep the object that the call speaks of
 
     const Deployment& deployment() const { return *target; }
     void aim(const Route* at, DeploymentState* state_there) {
@@ -50,8 +52,11 @@ struct UpstreamSearch {
     /// Calls that only the account that holds their object can serve (files, batches): one
     /// deployment, no failover.
     bool is_bound = false;
-    std::int64_t wait_until_ns = 0;    ///< for limits and between tries, in all
-    std::vector<std::uint32_t> tried;  ///< positions in the call's routes that failed
+    /// Where the object is that the call speaks of, as far as is known: it goes nowhere else.
+    std::optional<std::uint16_t> home;
+    std::vector<std::uint32_t> missing_at;  ///< positions that do not keep the object
+    std::int64_t wait_until_ns = 0;         ///< for limits and between tries, in all
+    std::vector<std::uint32_t> tried;       ///< positions in the call's routes that failed
     std::size_t next_fallback = 0;
     /// An account was at its limit, and will not be before then; 0: none was.
     std::int64_t limited_until_ns = 0;

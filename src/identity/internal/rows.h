@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "identity/identity_store.h"
+#include "store/read_rows.h"
 #include "store/sql.h"
 
 namespace tg::identity_internal {
@@ -53,32 +54,12 @@ inline SqlValue value_of(const std::optional<ProjectId>& project) {
     return project ? SqlValue(std::int64_t{project->get()}) : SqlValue(std::monostate{});
 }
 
-/// All rows of a query, read by `read`.
-template <typename T>
-Result<std::vector<T>> read_all(SqlConnection& connection, std::string_view sql,
-                                std::span<const SqlValue> values,
-                                Result<T> (*read)(const SqlRow&)) {
-    std::vector<T> out;
-    Status bad;
-    TG_CHECK_OK(connection.query(sql, values, [&](const SqlRow& row) {
-        Result<T> one = read(row);
-        if (!one.ok()) {
-            bad = fail(std::move(one).error());
-            return false;
-        }
-        out.push_back(std::move(one).value());
-        return true;
-    }));
-    if (!bad.ok()) return fail(std::move(bad).error());
-    return out;
-}
-
 /// The one row of a query. Errors: not_found saying that `what` does not exist.
 template <typename T>
 Result<T> read_one(SqlConnection& connection, std::string_view sql,
                    std::span<const SqlValue> values, Result<T> (*read)(const SqlRow&),
                    std::string_view what) {
-    TG_TRY(std::vector<T> rows, read_all(connection, sql, values, read));
+    TG_TRY(std::vector<T> rows, read_rows(connection, sql, values, read));
     if (rows.empty()) return fail(ErrorCode::not_found, std::string(what) + " does not exist");
     return std::move(rows.front());
 }

@@ -13,6 +13,7 @@ constexpr Table shared_places() {
     Table t{};
     t[node_usage] = skim_leaf(SkimKind::raw, kNotify);
     t[node_model] = skim_leaf(SkimKind::string);
+    t[node_id] = skim_leaf(SkimKind::string);
     t[node_tier] = skim_leaf(SkimKind::string);
     t[node_error] = skim_leaf(SkimKind::value, kNotify);
     t[node_type] = skim_leaf(SkimKind::string);
@@ -41,7 +42,8 @@ constexpr Table reply() {
 
 constexpr Table responses_reply() {
     Table t = shared_places();
-    t[kSkimRoot] = skim_object({{"usage", node_usage},
+    t[kSkimRoot] = skim_object({{"id", node_id},
+                                {"usage", node_usage},
                                 {"model", node_model},
                                 {"service_tier", node_tier},
                                 {"output", node_output}});
@@ -80,7 +82,8 @@ constexpr Table responses_event() {
                                 {"error", node_error},
                                 {"obfuscation", node_obfuscation},
                                 {"sequence_number", node_sequence}});
-    t[node_response] = skim_object({{"usage", node_usage},
+    t[node_response] = skim_object({{"id", node_id},
+                                    {"usage", node_usage},
                                     {"model", node_model},
                                     {"service_tier", node_tier},
                                     {"output", node_output}});

@@ -8,6 +8,7 @@ namespace tg {
 enum OpenAiNode : SkimNodeId {
     node_usage = 2,
     node_model,
+    node_id,  // of a response
     node_tier,
     node_error,
     node_type,  // an event's type

@@ -170,6 +170,9 @@ void ReplyCollector::take_string(SkimNodeId node, std::string_view raw) {
                          : raw == "code_interpreter_call" ? ItemType::code_interpreter
                                                           : ItemType::other;
             break;
+        case node_id:
+            facts_.object = object_key(raw);
+            break;
         case node_container:
             item_.container = hash64(raw) | 1;  // 0 is "none"
             break;

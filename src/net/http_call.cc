@@ -1,4 +1,4 @@
-#include "app/http_call.h"
+#include "net/http_call.h"
 
 #include <algorithm>
 
@@ -69,8 +69,9 @@ Result<HttpReply> http_call(const HttpCall& call) {
     }
     Exchange x;
     x.request = call.method + " " + (url.path.empty() ? "/" : url.path) +
+                (call.query.empty() ? "" : "?" + call.query) +
                 " HTTP/1.1\r\nhost: " + origin.authority() + "\r\n" + call.header_lines;
-    if (!call.body.empty()) x.request += "content-type: application/json\r\n";
+    if (!call.body.empty()) x.request += "content-type: " + call.content_type + "\r\n";
     x.request += "content-length: " + std::to_string(call.body.size()) +
                  "\r\nconnection: close\r\n\r\n" + call.body;
     x.timeout_ms = call.timeout_ms;

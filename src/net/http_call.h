@@ -10,7 +10,9 @@ namespace tg {
 
 struct HttpCall {
     std::string method = "GET", url{};
+    std::string query{};         ///< what follows the "?", encoded; empty: none
     std::string header_lines{};  ///< complete lines, each with CR LF; Host and length are added
+    std::string content_type = "application/json";  ///< of a body
     std::string body{};
     std::string ca_file{};  ///< of an https URL; empty: the system's authorities
     std::int64_t timeout_ms = 60'000;
@@ -23,7 +25,7 @@ struct HttpReply {
     std::string header(std::string_view lower_name) const;  ///< "" when it is not there
 };
 
-/// One request of a command, on a connection and a loop of its own. Blocking. Errors:
+/// One request of a command or a job, on a connection and a loop of its own. Blocking. Errors:
 /// invalid_config (the URL), upstream_unreachable, upstream_timeout, upstream_broken.
 Result<HttpReply> http_call(const HttpCall& call);
 

@@ -1,4 +1,4 @@
-#include "rating/internal/json_tree.h"
+#include "base/json_tree.h"
 
 #include <simdjson.h>
 
