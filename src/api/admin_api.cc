@@ -25,7 +25,8 @@ const std::vector<Route>& all_routes() {
                                  bill_routes(),       bill_adjustment_routes(),
                                  contract_routes(),   credit_routes(),
                                  payment_routes(),    fx_rate_routes(),
-                                 audit_routes(),      upstream_routes()}) {
+                                 audit_routes(),      upstream_routes(),
+                                 ledger_routes(),     proof_routes()}) {
             out.insert(out.end(), list.begin(), list.end());
         }
         return out;
@@ -158,9 +159,10 @@ struct AdminApi::Impl {
         }
         TG_TRY(const Matched matched, find_route(request));
         trace.route = matched.route->pattern;
-        if (!admin.scopes.has(matched.route->scope)) {
-            return fail(ErrorCode::forbidden,
-                        "this token may only read; use one with the scope 'write'");
+        if (!admin.scopes.has_any(matched.route->scopes)) {
+            return fail(ErrorCode::forbidden, "this token has the scopes " +
+                                                  to_string(admin.scopes) + "; this needs one of " +
+                                                  to_string(matched.route->scopes));
         }
         Call call{.request = &request,
                   .options = &options,
@@ -213,7 +215,7 @@ std::vector<AdminApi::RouteInfo> AdminApi::routes() {
         out.push_back({.method = std::string(route.method),
                        .path = std::string(kRoot) + std::string(route.pattern),
                        .query = {route.query.begin(), route.query.end()},
-                       .needs_write = route.scope == AdminScope::write});
+                       .scopes = route.scopes});
     }
     return out;
 }

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "billing/bill.h"
+#include "billing/bill_register.h"
 #include "documents/documents.h"
 #include "gateway/upstream_status.h"
 #include "identity/identity_store.h"
+#include "ledger/proof_key.h"
+#include "ledger/verify.h"
 
 namespace tg {
 
@@ -42,8 +44,9 @@ class AdminApi {
         std::string bootstrap_token{};
         Clock* clock = nullptr;
         std::string default_time_zone = "Asia/Shanghai";  ///< of customers created without one
-        BillTerms terms{};                                ///< bills are drafted with
-        Issuer issuer{};                                  ///< of bills and invoices
+        FinalBy finalise_by = FinalBy::anyone;
+        BillTerms terms{};  ///< bills are drafted with
+        Issuer issuer{};    ///< of bills and invoices
         InvoiceSettings invoices{};
         /// After a change of customers, projects or keys, before the answer is sent.
         DirectoryChanged on_directory_changed{};
@@ -53,6 +56,10 @@ class AdminApi {
         std::function<Status(SqlConnection&)> on_prices_changed{};
         /// The state of every upstream account at this monotonic time; null: no data plane here.
         std::function<std::vector<UpstreamStatus>(std::int64_t now_ns)> upstreams{};
+        /// What needs the key of the proof log; null: there is none here.
+        std::function<Result<Checkpoint>(SqlConnection&, UtcMicros now)> seal_books{};
+        std::function<Result<LedgerVerifyReport>(SqlConnection&)> verify_books{};
+        std::function<Result<std::string>()> verifier_key{};
     };
     explicit AdminApi(Options options);
     ~AdminApi();
@@ -63,7 +70,7 @@ class AdminApi {
     struct RouteInfo {
         std::string method, path;
         std::vector<std::string> query;
-        bool needs_write = false;
+        AdminScopes scopes{};  ///< a token needs one of these; none: anybody may ask
     };
     static std::vector<RouteInfo> routes();
 

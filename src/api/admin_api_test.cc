@@ -69,6 +69,58 @@ TEST_P(AdminApiTest, scopes_decide_what_a_token_may_do) {
     EXPECT_EQ(entries[0].actor, "admin_token:2 n");
 }
 
+TEST_P(AdminApiTest, each_role_makes_the_changes_of_its_work_and_reads_everything) {
+    TestApi a(GetParam());
+    std::map<std::string, std::string> tokens;
+    for (const char* role : {"read", "finance", "account_manager", "platform"}) {
+        const auto made = a.ok(201, "POST", "/admin-tokens",
+                               std::string(R"({"name":"n","scopes":[")") + role + R"("]})");
+        tokens[role] = text_at(made, "token");
+        EXPECT_EQ(at(made, "scopes").items.size(), role == std::string("read") ? 1U : 2U);
+    }
+    struct Case {
+        const char* path;
+        const char* body;
+        std::set<std::string> roles;
+    };
+    // Bodies that the handlers refuse, so that nothing changes: 403 is a matter of the role alone.
+    const Case cases[] = {
+        {"/customers", "{}", {"account_manager"}},
+        {"/contracts", "{}", {"account_manager"}},
+        {"/projects", "{}", {"account_manager", "platform"}},
+        {"/keys", "{}", {"platform"}},
+        {"/tiers", "{}", {"platform"}},
+        {"/payments", "{}", {"finance"}},
+        {"/bills/BILL-x/finalise", "", {"finance"}},
+        {"/invoices", "{}", {"finance"}},
+        {"/admin-tokens", "{}", {}},
+    };
+    for (const Case& each : cases) {
+        for (const auto& [role, token] : tokens) {
+            const ApiReply reply = a.send({.method = "POST",
+                                           .path = std::string("/admin/v1") + each.path,
+                                           .body = each.body,
+                                           .bearer_token = token});
+            EXPECT_EQ(reply.status != 403, each.roles.contains(role)) << role << " " << each.path;
+            if (reply.status == 403)
+                EXPECT_NE(reply.body.find("this needs one of write"), std::string::npos);
+        }
+    }
+    for (const auto& [role, token] : tokens) {
+        for (const char* path :
+             {"/customers", "/payments", "/fx-rates", "/audit", "/ledger/entries"})
+            EXPECT_EQ(a.send({.method = "GET",
+                              .path = std::string("/admin/v1") + path,
+                              .bearer_token = token})
+                          .status,
+                      200)
+                << role << " " << path;
+    }
+    EXPECT_EQ(a.error("POST", "/admin-tokens", R"({"name":"n","scopes":["auditor"]})",
+                      "is not one of read, write, finance, account_manager, platform"),
+              "invalid_request");
+}
+
 TEST_P(AdminApiTest, without_a_bootstrap_token_the_empty_one_is_no_key) {
     TestApi a(GetParam(), [](AdminApi::Options& options) { options.bootstrap_token.clear(); });
     EXPECT_EQ(a.send({.method = "GET", .path = "/admin/v1/customers"}).status, 401);

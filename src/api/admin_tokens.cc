@@ -8,9 +8,8 @@ void write_members(JsonWriter& json, const AdminToken& token) {
         .field("name", token.name)
         .field("hint", token.hint)
         .key("scopes")
-        .begin_array()
-        .value("read");
-    if (token.scopes.has(AdminScope::write)) json.value("write");
+        .begin_array();
+    for (const AdminScope scope : scopes_in(token.scopes)) json.value(name(scope));
     json.end_array();
     write_time(json, "expires_at", token.expires_at);
     json.field("is_active", token.is_active);
@@ -30,21 +29,21 @@ ApiReply token_reply(const AdminToken& token) {
     return json_reply(200, std::move(out));
 }
 
-/// ["read","write"].
+/// ["read","finance"].
 AdminScopes scopes_of(Body& body) {
     AdminScopes scopes;
     const JsonValue* value = body.value("scopes");
     if (value == nullptr || value->kind != JsonValue::Kind::array || value->items.empty()) {
-        body.note_error("'scopes' is missing: a list of \"read\", \"write\"");
+        body.note_error("'scopes' is missing: a list such as [\"read\"] or [\"finance\"]");
         return scopes;
     }
     for (const JsonValue& item : value->items) {
-        if (item.kind == JsonValue::Kind::text && item.text == "read") {
-            scopes = scopes.with(AdminScope::read);
-        } else if (item.kind == JsonValue::Kind::text && item.text == "write") {
-            scopes = scopes.with(AdminScope::read).with(AdminScope::write);
+        const Result<AdminScopes> scope =
+            parse_admin_scope(item.kind == JsonValue::Kind::text ? item.text : "");
+        if (scope.ok()) {
+            scopes = scopes.with(*scope);
         } else {
-            body.note_error("'scopes' may hold \"read\" and \"write\" only");
+            body.note_error("'scopes': " + scope.error().detail);
         }
     }
     return scopes;
@@ -107,11 +106,11 @@ Result<ApiReply> disable(Call& call) {
 
 std::span<const Route> admin_token_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/admin-tokens", AdminScope::read, list, {"after", "limit"}},
-        {"POST", "/admin-tokens", AdminScope::write, create},
-        {"GET", "/admin-tokens/{token}", AdminScope::read, get},
-        {"PATCH", "/admin-tokens/{token}", AdminScope::write, update},
-        {"POST", "/admin-tokens/{token}/disable", AdminScope::write, disable},
+        {"GET", "/admin-tokens", kReaders, list, {"after", "limit"}},
+        {"POST", "/admin-tokens", kAdministrators, create},
+        {"GET", "/admin-tokens/{token}", kReaders, get},
+        {"PATCH", "/admin-tokens/{token}", kAdministrators, update},
+        {"POST", "/admin-tokens/{token}/disable", kAdministrators, disable},
     };
     return kRoutes;
 }

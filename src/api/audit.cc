@@ -58,8 +58,8 @@ Result<ApiReply> verify(Call& call) {
 
 std::span<const Route> audit_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/audit", AdminScope::read, list, {"after", "limit", "subject_kind", "subject_id"}},
-        {"GET", "/audit/verification", AdminScope::read, verify},
+        {"GET", "/audit", kReaders, list, {"after", "limit", "subject_kind", "subject_id"}},
+        {"GET", "/audit/verification", kReaders, verify},
     };
     return kRoutes;
 }

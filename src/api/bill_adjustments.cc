@@ -61,9 +61,9 @@ Result<ApiReply> cancel(Call& call) {
 
 std::span<const Route> bill_adjustment_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/bill-adjustments", AdminScope::read, list, {"customer", "month"}},
-        {"POST", "/bill-adjustments", AdminScope::write, add},
-        {"POST", "/bill-adjustments/{adjustment}/cancel", AdminScope::write, cancel},
+        {"GET", "/bill-adjustments", kReaders, list, {"customer", "month"}},
+        {"POST", "/bill-adjustments", kFinance, add},
+        {"POST", "/bill-adjustments/{adjustment}/cancel", kFinance, cancel},
     };
     return kRoutes;
 }

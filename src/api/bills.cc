@@ -83,8 +83,8 @@ Result<ApiReply> get(Call& call) {
 }
 
 /// A step of the bill in the path; nothing stands in the body.
-Result<ApiReply> step(Call& call,
-                      Result<BillHead> (*take)(SqlConnection&, std::string_view, const Change&)) {
+template <typename Take>
+Result<ApiReply> step(Call& call, const Take& take) {
     TG_TRY(Body body, call.body());
     TG_CHECK_OK(body.finish());
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
@@ -96,8 +96,8 @@ Result<ApiReply> review(Call& call) {
 }
 
 Result<ApiReply> finalise(Call& call) {
-    return step(call, [](SqlConnection& store, std::string_view id, const Change& change) {
-        return finalise_bill(store, id, change);
+    return step(call, [&](SqlConnection& store, std::string_view id, const Change& change) {
+        return finalise_bill(store, id, change, call.options->finalise_by);
     });
 }
 
@@ -203,47 +203,46 @@ Result<ApiReply> run(Call& call) {
 }
 
 /// A step of all bills of the month in the path.
-Result<ApiReply> step_all(Call& call,
-                          Result<BillRunReport> (*take)(SqlConnection&, YearMonth, const Change&,
-                                                        const Progress&)) {
+template <typename Take>
+Result<ApiReply> step_all(Call& call, const Take& take) {
     TG_TRY(Body body, call.body());
     TG_CHECK_OK(body.finish());
     TG_TRY(const YearMonth month, parse_year_month(call.path[0]));
     TG_TRY(const ConnectionPool::Lease connection, call.pool->take());
-    TG_TRY(const BillRunReport report, take(*connection, month, call.change(), nullptr));
+    TG_TRY(const BillRunReport report, take(*connection, month, call.change()));
     return json_reply(200, report_json(month, report));
 }
 
 Result<ApiReply> review_all(Call& call) {
-    return step_all(call, review_bills);
+    return step_all(call, [](SqlConnection& store, YearMonth month, const Change& change) {
+        return review_bills(store, month, change);
+    });
 }
 
 Result<ApiReply> finalise_all(Call& call) {
-    return step_all(call, finalise_bills);
+    return step_all(call, [&](SqlConnection& store, YearMonth month, const Change& change) {
+        return finalise_bills(store, month, change, nullptr, call.options->finalise_by);
+    });
 }
 
 }  // namespace
 
 std::span<const Route> bill_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/bills", AdminScope::read, list, {"customer", "month", "status"}},
-        {"GET", "/bills/{bill}", AdminScope::read, find},
+        {"GET", "/bills", kReaders, list, {"customer", "month", "status"}},
+        {"GET", "/bills/{bill}", kReaders, find},
         // Before the next one, whose pattern has room for it.
-        {"GET", "/bills/{bill}/notes", AdminScope::read, notes},
-        {"GET", "/notes/{note}", AdminScope::read, show_note, {"format", "language"}},
-        {"GET",
-         "/bills/{customer}/{month}",
-         AdminScope::read,
-         get,
-         {"project", "format", "language"}},
-        {"POST", "/bills/{bill}/review", AdminScope::write, review},
-        {"POST", "/bills/{bill}/finalise", AdminScope::write, finalise},
-        {"POST", "/bills/{bill}/send", AdminScope::write, send},
-        {"POST", "/bills/{bill}/notes", AdminScope::write, add_note},
-        {"POST", "/bills/{bill}/void", AdminScope::write, take_back},
-        {"POST", "/billing-runs", AdminScope::write, run},
-        {"POST", "/billing-runs/{month}/review", AdminScope::write, review_all},
-        {"POST", "/billing-runs/{month}/finalise", AdminScope::write, finalise_all},
+        {"GET", "/bills/{bill}/notes", kReaders, notes},
+        {"GET", "/notes/{note}", kReaders, show_note, {"format", "language"}},
+        {"GET", "/bills/{customer}/{month}", kReaders, get, {"project", "format", "language"}},
+        {"POST", "/bills/{bill}/review", kFinance, review},
+        {"POST", "/bills/{bill}/finalise", kFinance, finalise},
+        {"POST", "/bills/{bill}/send", kFinance, send},
+        {"POST", "/bills/{bill}/notes", kFinance, add_note},
+        {"POST", "/bills/{bill}/void", kFinance, take_back},
+        {"POST", "/billing-runs", kFinance, run},
+        {"POST", "/billing-runs/{month}/review", kFinance, review_all},
+        {"POST", "/billing-runs/{month}/finalise", kFinance, finalise_all},
     };
     return kRoutes;
 }

@@ -102,11 +102,11 @@ Result<ApiReply> end(Call& call) {
 
 std::span<const Route> contract_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/contracts", AdminScope::read, list, {"customer"}},
-        {"POST", "/contracts", AdminScope::write, create},
-        {"GET", "/contracts/{contract}", AdminScope::read, get},
-        {"POST", "/contracts/{contract}/amend", AdminScope::write, amend},
-        {"POST", "/contracts/{contract}/end", AdminScope::write, end},
+        {"GET", "/contracts", kReaders, list, {"customer"}},
+        {"POST", "/contracts", kAccountManagers, create},
+        {"GET", "/contracts/{contract}", kReaders, get},
+        {"POST", "/contracts/{contract}/amend", kAccountManagers, amend},
+        {"POST", "/contracts/{contract}/end", kAccountManagers, end},
     };
     return kRoutes;
 }

@@ -46,7 +46,7 @@ Result<ApiReply> list(Call& call) {
 
 std::span<const Route> credit_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/credit", AdminScope::read, list, {"customer"}},
+        {"GET", "/credit", kReaders, list, {"customer"}},
     };
     return kRoutes;
 }

@@ -70,10 +70,10 @@ Result<ApiReply> update(Call& call) {
 
 std::span<const Route> customer_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/customers", AdminScope::read, list, {"after", "limit"}},
-        {"POST", "/customers", AdminScope::write, create},
-        {"GET", "/customers/{customer}", AdminScope::read, get},
-        {"PATCH", "/customers/{customer}", AdminScope::write, update},
+        {"GET", "/customers", kReaders, list, {"after", "limit"}},
+        {"POST", "/customers", kAccountManagers, create},
+        {"GET", "/customers/{customer}", kReaders, get},
+        {"PATCH", "/customers/{customer}", kAccountManagers, update},
     };
     return kRoutes;
 }

@@ -88,8 +88,8 @@ Result<ApiReply> get(Call& call) {
 
 std::span<const Route> event_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/events", AdminScope::read, recent, {"customer", "count"}},
-        {"GET", "/events/{event}", AdminScope::read, get},
+        {"GET", "/events", kReaders, recent, {"customer", "count"}},
+        {"GET", "/events/{event}", kReaders, get},
     };
     return kRoutes;
 }

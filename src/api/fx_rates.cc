@@ -41,8 +41,8 @@ Result<ApiReply> create(Call& call) {
 
 std::span<const Route> fx_rate_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/fx-rates", AdminScope::read, list, {"limit"}},
-        {"POST", "/fx-rates", AdminScope::write, create},
+        {"GET", "/fx-rates", kReaders, list, {"limit"}},
+        {"POST", "/fx-rates", kFinance, create},
     };
     return kRoutes;
 }

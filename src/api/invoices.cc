@@ -193,16 +193,16 @@ Result<ApiReply> left(Call& call) {
 
 std::span<const Route> invoice_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/invoice-titles", AdminScope::read, titles, {"customer", "retired"}},
-        {"POST", "/invoice-titles", AdminScope::write, create_title},
-        {"POST", "/invoice-titles/{title}/retire", AdminScope::write, retire},
-        {"GET", "/invoices", AdminScope::read, list, {"customer", "bill", "state"}},
-        {"POST", "/invoices", AdminScope::write, request},
-        {"GET", "/invoices/{invoice}", AdminScope::read, find, {"format", "language"}},
-        {"POST", "/invoices/{invoice}/red", AdminScope::write, request_red},
-        {"POST", "/invoices/{invoice}/withdraw", AdminScope::write, withdraw},
-        {"POST", "/invoices/{invoice}/cancel", AdminScope::write, cancel},
-        {"GET", "/bills/{bill}/uninvoiced", AdminScope::read, left},
+        {"GET", "/invoice-titles", kReaders, titles, {"customer", "retired"}},
+        {"POST", "/invoice-titles", kFinance, create_title},
+        {"POST", "/invoice-titles/{title}/retire", kFinance, retire},
+        {"GET", "/invoices", kReaders, list, {"customer", "bill", "state"}},
+        {"POST", "/invoices", kFinance, request},
+        {"GET", "/invoices/{invoice}", kReaders, find, {"format", "language"}},
+        {"POST", "/invoices/{invoice}/red", kFinance, request_red},
+        {"POST", "/invoices/{invoice}/withdraw", kFinance, withdraw},
+        {"POST", "/invoices/{invoice}/cancel", kFinance, cancel},
+        {"GET", "/bills/{bill}/uninvoiced", kReaders, left},
     };
     return kRoutes;
 }

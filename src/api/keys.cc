@@ -126,13 +126,13 @@ Result<ApiReply> rotate(Call& call) {
 
 std::span<const Route> key_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/keys", AdminScope::read, list, {"after", "limit", "project", "customer"}},
-        {"POST", "/keys", AdminScope::write, create},
-        {"GET", "/keys/{key}", AdminScope::read, get},
-        {"PATCH", "/keys/{key}", AdminScope::write, update},
-        {"POST", "/keys/{key}/disable", AdminScope::write, disable},
-        {"POST", "/keys/{key}/enable", AdminScope::write, enable},
-        {"POST", "/keys/{key}/rotate", AdminScope::write, rotate},
+        {"GET", "/keys", kReaders, list, {"after", "limit", "project", "customer"}},
+        {"POST", "/keys", kPlatform, create},
+        {"GET", "/keys/{key}", kReaders, get},
+        {"PATCH", "/keys/{key}", kPlatform, update},
+        {"POST", "/keys/{key}/disable", kPlatform, disable},
+        {"POST", "/keys/{key}/enable", kPlatform, enable},
+        {"POST", "/keys/{key}/rotate", kPlatform, rotate},
     };
     return kRoutes;
 }

@@ -138,16 +138,16 @@ Result<ApiReply> clear(Call& call) {
 
 template <SubjectOf subject_of>
 void add_routes(std::string_view pattern, std::vector<Route>* out) {
-    out->push_back({"GET", pattern, AdminScope::read, get<subject_of>});
-    out->push_back({"PATCH", pattern, AdminScope::write, update<subject_of>});
-    out->push_back({"DELETE", pattern, AdminScope::write, clear<subject_of>});
+    out->push_back({"GET", pattern, kReaders, get<subject_of>});
+    out->push_back({"PATCH", pattern, kPlatformOrAccounts, update<subject_of>});
+    out->push_back({"DELETE", pattern, kPlatformOrAccounts, clear<subject_of>});
 }
 
 }  // namespace
 
 std::span<const Route> limit_routes() {
     static const std::vector<Route> kRoutes = [] {
-        std::vector<Route> out{{"GET", "/limits", AdminScope::read, list, {"after", "limit"}}};
+        std::vector<Route> out{{"GET", "/limits", kReaders, list, {"after", "limit"}}};
         add_routes<everyone>("/limits/default", &out);
         add_routes<customer>("/customers/{customer}/limits", &out);
         add_routes<project>("/projects/{project}/limits", &out);

@@ -19,6 +19,14 @@ std::set<std::string> query_parameters(const OpenApiChecker& checker, const YAML
     return out;
 }
 
+AdminScope scope_of(const std::string& text) {
+    for (const AdminScope scope : {AdminScope::read, AdminScope::write, AdminScope::finance,
+                                   AdminScope::account_manager, AdminScope::platform})
+        if (name(scope) == text) return scope;
+    ADD_FAILURE() << "no scope: " << text;
+    return AdminScope::read;
+}
+
 TEST(OpenApiTest, the_file_and_the_routes_say_the_same) {
     const OpenApiChecker checker{std::string(api::openapi_yaml())};
     std::map<std::string, std::set<std::string>> described, served;
@@ -37,7 +45,18 @@ TEST(OpenApiTest, the_file_and_the_routes_say_the_same) {
                                          std::set(route.query.begin(), route.query.end()))
                                 .second;
         EXPECT_TRUE(is_new) << route.method << " " << route.path << " is served twice";
-        EXPECT_EQ(route.needs_write, route.method != "GET") << route.path;
+        std::string method = route.method;
+        for (char& c : method) c = static_cast<char>(std::tolower(c));
+        AdminScopes described_scopes;
+        for (const YAML::Node& scope : checker.root()["paths"][route.path][method]["x-scopes"])
+            described_scopes.bits |= static_cast<std::uint8_t>(scope_of(scope.as<std::string>()));
+        if (method == "get") {
+            EXPECT_FALSE(route.scopes.has(AdminScope::write)) << route.path;
+            EXPECT_EQ(described_scopes, AdminScopes{}) << route.path;
+        } else {
+            EXPECT_FALSE(route.scopes.has(AdminScope::read)) << method << " " << route.path;
+            EXPECT_EQ(to_string(described_scopes), to_string(route.scopes)) << route.path;
+        }
     }
     EXPECT_EQ(described, served);
 }

@@ -65,7 +65,7 @@ TEST_P(OrganisationApiTest, bodies_are_checked_member_by_member) {
         {"POST", "/keys", R"({"name":"k","expires_at":"2001-01-01T00:00:00Z"})",
          "not in the future"},
         {"POST", "/keys/1/disable", R"({"x":1})", "'x' is no member"},
-        {"POST", "/admin-tokens", R"({"name":"t","scopes":["all"]})", "'scopes' may hold"},
+        {"POST", "/admin-tokens", R"({"name":"t","scopes":["all"]})", "scope 'all' is not one of"},
         {"POST", "/admin-tokens", R"({"name":"t","scopes":[]})", "'scopes' is missing"},
         {"POST", "/admin-tokens", R"({"name":"t"})", "'scopes' is missing"},
     };

@@ -188,13 +188,13 @@ Result<ApiReply> match(Call& call) {
 
 std::span<const Route> payment_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/payments", AdminScope::read, list, {"limit", "open"}},
-        {"POST", "/payments", AdminScope::write, record},
-        {"POST", "/payments/match", AdminScope::write, match},
-        {"POST", "/bank-statements", AdminScope::write, import},
-        {"GET", "/payments/{payment}", AdminScope::read, get},
-        {"GET", "/payments/{payment}/allocations", AdminScope::read, allocations},
-        {"POST", "/payments/{payment}/allocations", AdminScope::write, allocate},
+        {"GET", "/payments", kReaders, list, {"limit", "open"}},
+        {"POST", "/payments", kFinance, record},
+        {"POST", "/payments/match", kFinance, match},
+        {"POST", "/bank-statements", kFinance, import},
+        {"GET", "/payments/{payment}", kReaders, get},
+        {"GET", "/payments/{payment}/allocations", kReaders, allocations},
+        {"POST", "/payments/{payment}/allocations", kFinance, allocate},
     };
     return kRoutes;
 }

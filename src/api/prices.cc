@@ -220,18 +220,18 @@ std::span<const Route> price_routes() {
     static const std::vector<Route> kRoutes = {
         {"GET",
          "/prices",
-         AdminScope::read,
+         kReaders,
          list,
          {"after", "limit", "model", "provider", "version", "at", "history"}},
-        {"POST", "/prices", AdminScope::write, set},
+        {"POST", "/prices", kFinance, set},
         {"POST",
          "/prices/import",
-         AdminScope::write,
+         kFinance,
          import,
          {"list", "source", "valid_from", "note", "approve", "dry_run", "close_unlisted"}},
-        {"GET", "/price-versions", AdminScope::read, versions},
-        {"GET", "/price-versions/{version}", AdminScope::read, export_version},
-        {"GET", "/price-versions/{version}/diff", AdminScope::read, diff, {"from", "at"}},
+        {"GET", "/price-versions", kReaders, versions},
+        {"GET", "/price-versions/{version}", kReaders, export_version},
+        {"GET", "/price-versions/{version}/diff", kReaders, diff, {"from", "at"}},
     };
     return kRoutes;
 }

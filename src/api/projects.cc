@@ -95,10 +95,10 @@ Result<ApiReply> update(Call& call) {
 
 std::span<const Route> project_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/projects", AdminScope::read, list, {"after", "limit", "customer"}},
-        {"POST", "/projects", AdminScope::write, create},
-        {"GET", "/projects/{project}", AdminScope::read, get},
-        {"PATCH", "/projects/{project}", AdminScope::write, update},
+        {"GET", "/projects", kReaders, list, {"after", "limit", "customer"}},
+        {"POST", "/projects", kPlatformOrAccounts, create},
+        {"GET", "/projects/{project}", kReaders, get},
+        {"PATCH", "/projects/{project}", kPlatformOrAccounts, update},
     };
     return kRoutes;
 }

@@ -79,11 +79,11 @@ Result<ApiReply> pay(Call& call) {
 
 std::span<const Route> settlement_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/settlements", AdminScope::read, list, {"customer"}},
-        {"GET", "/refunds", AdminScope::read, list_open},
-        {"POST", "/refunds", AdminScope::write, approve},
-        {"POST", "/refunds/{refund}/payout", AdminScope::write, pay},
-        {"POST", "/bills/{bill}/write-off", AdminScope::write, give_up},
+        {"GET", "/settlements", kReaders, list, {"customer"}},
+        {"GET", "/refunds", kReaders, list_open},
+        {"POST", "/refunds", kFinance, approve},
+        {"POST", "/refunds/{refund}/payout", kFinance, pay},
+        {"POST", "/bills/{bill}/write-off", kFinance, give_up},
     };
     return kRoutes;
 }

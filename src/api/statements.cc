@@ -32,7 +32,7 @@ std::span<const Route> statement_routes() {
     static const std::vector<Route> kRoutes = {
         {"GET",
          "/customers/{customer}/statement",
-         AdminScope::read,
+         kReaders,
          get,
          {"from", "to", "format", "language"}},
     };

@@ -86,11 +86,11 @@ Result<ApiReply> remove(Call& call) {
 
 std::span<const Route> tier_routes() {
     static const std::vector<Route> kRoutes = {
-        {"GET", "/tiers", AdminScope::read, list},
-        {"POST", "/tiers", AdminScope::write, create},
-        {"GET", "/tiers/{tier}", AdminScope::read, get},
-        {"PATCH", "/tiers/{tier}", AdminScope::write, update},
-        {"DELETE", "/tiers/{tier}", AdminScope::write, remove},
+        {"GET", "/tiers", kReaders, list},
+        {"POST", "/tiers", kPlatform, create},
+        {"GET", "/tiers/{tier}", kReaders, get},
+        {"PATCH", "/tiers/{tier}", kPlatform, update},
+        {"DELETE", "/tiers/{tier}", kPlatform, remove},
     };
     return kRoutes;
 }

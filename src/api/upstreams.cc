@@ -103,7 +103,7 @@ Result<ApiReply> list(Call& call) {
 }  // namespace
 
 std::span<const Route> upstream_routes() {
-    static const std::vector<Route> kRoutes = {{"GET", "/upstreams", AdminScope::read, list}};
+    static const std::vector<Route> kRoutes = {{"GET", "/upstreams", kReaders, list}};
     return kRoutes;
 }
 

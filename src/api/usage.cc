@@ -111,8 +111,7 @@ Result<ApiReply> report(Call& call) {
 
 std::span<const Route> usage_routes() {
     static const std::vector<Route> kRoutes = [] {
-        Route route{
-            "GET", "/usage", AdminScope::read, report, {"by", "month", "from", "to", "limit"}};
+        Route route{"GET", "/usage", kReaders, report, {"by", "month", "from", "to", "limit"}};
         for (const UsageDimension filter : kFilters) route.query.push_back(name(filter));
         return std::vector<Route>{route};
     }();

@@ -145,24 +145,25 @@ void add_run(Command group, CommandContext* context, const Args& args) {
 /// A step of one bill, or of all bills of a month.
 struct StepCommand {
     std::string verb, about;
-    Result<BillHead> (*take)(SqlConnection&, std::string_view, const Change&) = nullptr;
+    Result<BillHead> (*take)(SqlConnection&, std::string_view, const Change&, FinalBy) = nullptr;
     /// Null: only one at a time.
-    Result<BillRunReport> (*take_all)(SqlConnection&, YearMonth, const Change&,
-                                      const Progress&) = nullptr;
+    Result<BillRunReport> (*take_all)(SqlConnection&, YearMonth, const Change&, const Progress&,
+                                      FinalBy) = nullptr;
 };
 
-Status run_step(const StepCommand& step, SqlConnection& store, const BillArgs& args,
-                CommandContext* context) {
+Status run_step(const StepCommand& step, SqlConnection& store, const Config& config,
+                const BillArgs& args, CommandContext* context) {
     if (args.id.empty() == args.month.empty())
         return fail(ErrorCode::invalid_request, "give either a bill's id or --month");
     if (!args.id.empty()) {
-        TG_TRY(const BillHead head, step.take(store, args.id, change_by_user()));
+        TG_TRY(const BillHead head,
+               step.take(store, args.id, change_by_user(), config.finalise_by));
         print_heads({head}, "table");
         return {};
     }
     TG_TRY(const YearMonth month, parse_year_month(args.month));
     TG_TRY(const BillRunReport report,
-           step.take_all(store, month, change_by_user(), print_progress));
+           step.take_all(store, month, change_by_user(), print_progress, config.finalise_by));
     std::printf("%lld of %lld bills: %s\n", static_cast<long long>(report.done),
                 static_cast<long long>(report.customers), step.verb.c_str());
     print_problems(report, context);
@@ -179,7 +180,7 @@ void add_step(Command group, CommandContext* context, const Args& args, const St
     command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
-            return run_step(step, *store, *args, context);
+            return run_step(step, *store, config, *args, context);
         });
     });
 }
@@ -300,16 +301,21 @@ void add_bill_commands(Command app, CommandContext* context) {
     add_show(group, context, args);
     add_step(
         group, context, args,
-        {"review", "say that a draft's figures have been looked at", review_bill, review_bills});
+        {"review", "say that a draft's figures have been looked at",
+         [](SqlConnection& store, std::string_view id, const Change& change, FinalBy) {
+             return review_bill(store, id, change);
+         },
+         [](SqlConnection& store, YearMonth month, const Change& change, const Progress& progress,
+            FinalBy) { return review_bills(store, month, change, progress); }});
     add_step(
         group, context, args,
         {"finalise", "make a reviewed bill final: booked, in the proof log, never changed again",
-         [](SqlConnection& store, std::string_view id, const Change& change) {
-             return finalise_bill(store, id, change);
-         },
-         finalise_bills});
+         finalise_bill, finalise_bills});
     add_step(group, context, args,
-             {"send", "note that a final bill was handed to the customer", mark_bill_sent});
+             {"send", "note that a final bill was handed to the customer",
+              [](SqlConnection& store, std::string_view id, const Change& change, FinalBy) {
+                  return mark_bill_sent(store, id, change);
+              }});
     add_note(group, context, args, NoteKind::credit);
     add_note(group, context, args, NoteKind::debit);
     add_void(group, context, args);

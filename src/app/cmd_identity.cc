@@ -447,7 +447,10 @@ void add_admin_token(Command app, CommandContext* context) {
     auto args = std::make_shared<Args>();
     Command create = group.add_subcommand("create", "make a token; it is printed once");
     create.add_option("--name", args->name, "who or what uses it").required();
-    create.add_option("--scopes", args->scopes, "read or read,write (default: read,write)");
+    create.add_option(
+        "--scopes", args->scopes,
+        "what it may do: read (an auditor), finance, account_manager, platform, or write: "
+        "everything (default: read,write)");
     create.add_option("--expires", args->expires, "last moment (default: never)");
     create.callback([=] {
         context->run([=](const Config& config) {

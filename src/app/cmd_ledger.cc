@@ -1,13 +1,10 @@
 #include <cstdio>
 
+#include "api/ledger_json.h"
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/proofs.h"
 #include "base/csv.h"
-#include "identity/audit_log.h"
-#include "identity/directory_holder.h"
-#include "ledger/balances.h"
-#include "ledger/ledger.h"
 
 namespace tg {
 namespace {
@@ -20,44 +17,7 @@ struct LedgerArgs {
 };
 using Args = std::shared_ptr<LedgerArgs>;
 
-/// Codes of customers and projects, for people.
-class Names {
-  public:
-    static Result<Names> load(SqlConnection& store) {
-        Names out;
-        TG_TRY(out.directory_, load_directory(store));
-        return out;
-    }
-    Result<CustomerId> customer(const std::string& code) const {
-        const Customer* found = directory_->customer(code);
-        if (found == nullptr)
-            return fail(ErrorCode::not_found, "customer '" + code + "' does not exist");
-        return found->id;
-    }
-    std::string of(CustomerId id) const {
-        if (!id) return "";
-        const Customer* found = directory_->customer(id);
-        return found != nullptr ? found->code : "#" + std::to_string(id.get());
-    }
-    std::string of(ProjectId id) const {
-        if (!id) return "";
-        const Project* found = directory_->project(id);
-        return found != nullptr ? found->code : "#" + std::to_string(id.get());
-    }
-
-  private:
-    std::shared_ptr<const Directory> directory_;
-};
-
-Result<AccountCode> parse_account(const std::string& text) {
-    const AccountInfo* found = find_account(text);
-    if (found == nullptr)
-        return fail(ErrorCode::invalid_request,
-                    "'" + text + "' is no account; 'tollgate ledger accounts' lists them");
-    return found->code;
-}
-
-Result<EntryFilter> make_filter(const LedgerArgs& args, const Names& names) {
+Result<EntryFilter> make_filter(const LedgerArgs& args, const OwnerCodes& names) {
     EntryFilter out{.first = args.first, .subject = args.subject, .limit = args.limit};
     if (!args.customer.empty()) {
         TG_TRY(out.customer, names.customer(args.customer));
@@ -80,39 +40,10 @@ Result<EntryFilter> make_filter(const LedgerArgs& args, const Names& names) {
     return out;
 }
 
-/// Also of an account that only a damaged store has.
-std::string title_of(AccountCode code) {
-    const AccountInfo* found = find_account(number(code));
-    return found != nullptr ? std::string(found->title) : "not in the chart";
-}
-
 /// What a reader sees as the amount: debit or credit, the other empty.
 std::pair<std::string, std::string> sides(Femto amount) {
     if (amount.value >= 0) return {format_amount(amount), ""};
     return {"", format_amount({-amount.value})};
-}
-
-void write_account(JsonWriter& w, const AccountKey& key, const Names& names) {
-    w.field("account", number(key.code)).field("title", title_of(key.code));
-    w.field("currency", code(key.currency)).field("customer", names.of(key.customer));
-    w.field("project", names.of(key.project)).field("subject", key.subject);
-}
-
-void write_entry(JsonWriter& w, const BookedEntry& booked, const Names& names) {
-    const Entry& entry = booked.entry;
-    w.begin_object().field("number", booked.number);
-    w.field("booked_at", format_rfc3339(booked.booked_at));
-    w.field("occurred_at", format_rfc3339(entry.occurred_at));
-    w.field("cause", name(entry.cause.kind)).field("id", entry.cause.id);
-    w.field("reverses", entry.reverses).key("details").begin_object();
-    for (const Detail& each : entry.details) w.field(each.key, each.value);
-    w.end_object().key("postings").begin_array();
-    for (const Posting& each : entry.postings) {
-        w.begin_object();
-        write_account(w, each.account, names);
-        w.field("amount", format_amount(each.amount)).end_object();
-    }
-    w.end_array().field("hash", booked.hash).end_object();
 }
 
 std::string details_text(const Entry& entry) {
@@ -126,7 +57,7 @@ constexpr std::string_view kCsvHeader =
     "number,booked_at,occurred_at,cause,id,reverses,details,line,account,title,currency,customer,"
     "project,subject,debit,credit,hash\r\n";
 
-std::string csv_of(const BookedEntry& booked, const Names& names) {
+std::string csv_of(const BookedEntry& booked, const OwnerCodes& names) {
     std::string out;
     int line = 0;
     for (const Posting& each : booked.entry.postings) {
@@ -158,13 +89,13 @@ std::string csv_of(const BookedEntry& booked, const Names& names) {
 }
 
 Status print_entries(SqlConnection& store, const EntryFilter& filter, const std::string& format,
-                     const Names& names) {
+                     const OwnerCodes& names) {
     if (format == "csv") print_text(std::string(kCsvHeader));
     return read_entries(store, filter, [&](const BookedEntry& booked) {
         if (format == "csv") {
             print_text(csv_of(booked, names));
         } else if (format == "json") {
-            print_json([&](JsonWriter& w) { write_entry(w, booked, names); });
+            print_json([&](JsonWriter& w) { write_booked_entry(w, booked, names); });
         } else {
             print_text("#" + std::to_string(booked.number) + "  " +
                        format_rfc3339(booked.booked_at) + "  " + entry_as_text(booked.entry));
@@ -180,16 +111,10 @@ void add_accounts(Command group, const Args& args) {
         TextTable table({"account", "name", "title", "title_zh", "type", "balance", "smallest",
                          "owner", "subject"});
         for (const AccountInfo& each : chart_of_accounts()) {
-            const auto side = each.side == BalanceSide::either       ? "either side"
-                              : each.side == BalanceSide::debit_only ? "debit only"
-                                                                     : "credit only";
-            const auto owner = each.owner == AccountOwner::own        ? "own books"
-                               : each.owner == AccountOwner::customer ? "customer"
-                                                                      : "either";
             table.row({std::to_string(number(each.code)), std::string(each.name),
                        std::string(each.title), std::string(each.title_zh),
-                       std::string(name(each.type)), side,
-                       each.grain == Grain::cent ? "0.01" : "10^-15", owner,
+                       std::string(name(each.type)), std::string(text_of(each.side)),
+                       std::string(text_of(each.grain)), std::string(text_of(each.owner)),
                        std::string(name(each.subject))});
         }
         args->format == "csv" ? table.print_csv() : table.print();
@@ -197,7 +122,7 @@ void add_accounts(Command group, const Args& args) {
 }
 
 Result<BalanceFilter> make_balance_filter(SqlConnection& store, const LedgerArgs& args,
-                                          const Names& names) {
+                                          const OwnerCodes& names) {
     BalanceFilter out{.subject = args.subject};
     if (!args.customer.empty()) {
         TG_TRY(out.customer, names.customer(args.customer));
@@ -217,7 +142,7 @@ Result<BalanceFilter> make_balance_filter(SqlConnection& store, const LedgerArgs
 
 Status print_balances(SqlConnection& store, const LedgerArgs& args) {
     TG_TRY(const LedgerReadSnapshot snapshot, LedgerReadSnapshot::begin(store));
-    TG_TRY(const Names names, Names::load(store));
+    TG_TRY(const OwnerCodes names, OwnerCodes::load(store));
     TG_TRY(const BalanceFilter filter, make_balance_filter(store, args, names));
     TG_TRY(std::vector<AccountBalance> balances, read_balances(store, filter));
     if (!args.has_zero)
@@ -225,11 +150,7 @@ Status print_balances(SqlConnection& store, const LedgerArgs& args) {
     if (args.format == "json") {
         print_json([&](JsonWriter& w) {
             w.begin_array();
-            for (const AccountBalance& each : balances) {
-                w.begin_object();
-                write_account(w, each.account, names);
-                w.field("balance", format_amount(each.amount)).end_object();
-            }
+            for (const AccountBalance& each : balances) write_balance(w, each, names);
             w.end_array();
         });
         return {};
@@ -295,7 +216,7 @@ void add_entries(Command group, CommandContext* context, const Args& args) {
             context->run([=](const Config& config) -> Status {
                 TG_TRY(const auto store, context->open_store(config));
                 TG_TRY(const LedgerReadSnapshot snapshot, LedgerReadSnapshot::begin(*store));
-                TG_TRY(const Names names, Names::load(*store));
+                TG_TRY(const OwnerCodes names, OwnerCodes::load(*store));
                 TG_TRY(EntryFilter filter, make_filter(*args, names));
                 if (is_export) filter.limit = INT64_MAX;
                 return print_entries(*store, filter, is_export ? args->export_format : args->format,
@@ -303,24 +224,6 @@ void add_entries(Command group, CommandContext* context, const Args& args) {
             });
         });
     }
-}
-
-/// The reversal and its audit record, in one transaction.
-Result<Booking> reverse_entry(SqlConnection& store, std::int64_t number,
-                              const std::string& reason) {
-    const UtcMicros now = system_clock().now();
-    TG_TRY(Transaction transaction, Transaction::begin(store));
-    AuditEntry audit{.at = now,
-                     .actor = "cli:" + user_name(),
-                     .action = "reverse",
-                     .subject_kind = "ledger_entry",
-                     .subject_id = std::to_string(number)};
-    JsonWriter(audit.after).begin_object().field("reason", reason).end_object();
-    LedgerWriter writer(&store);
-    TG_TRY(const Booking booking, writer.reverse(number, now, reason, now));
-    TG_CHECK_OK(append_audit(store, audit));
-    TG_CHECK_OK(transaction.commit());
-    return booking;
 }
 
 void add_reverse(Command group, CommandContext* context, const Args& args) {
@@ -331,7 +234,9 @@ void add_reverse(Command group, CommandContext* context, const Args& args) {
     command.callback([=] {
         context->run([=](const Config& config) -> Status {
             TG_TRY(const auto store, context->open_store(config));
-            TG_TRY(const Booking booking, reverse_entry(*store, args->number, args->reason));
+            TG_TRY(const Booking booking,
+                   reverse_booked_entry(*store, args->number, args->reason, "cli:" + user_name(),
+                                        system_clock().now()));
             std::printf("entry %lld is reversed by entry %lld\n",
                         static_cast<long long>(args->number),
                         static_cast<long long>(booking.number));
@@ -359,15 +264,6 @@ void add_verify(Command group, CommandContext* context, const Args& args) {
 }
 
 }  // namespace
-
-void write_ledger_report(JsonWriter& w, const LedgerVerifyReport& report) {
-    w.begin_object().field("ok", report.ok()).field("entries", report.entries);
-    w.field("postings", report.postings).field("accounts", report.accounts);
-    w.field("snapshots", report.snapshots).field("leaves", report.leaves);
-    w.field("heads", report.heads).key("problems").begin_array();
-    for (const std::string& problem : report.problems) w.value(problem);
-    w.end_array().end_object();
-}
 
 void print_ledger_report(const LedgerVerifyReport& report) {
     for (const std::string& problem : report.problems)

@@ -14,25 +14,6 @@ struct ProofArgs {
     std::int64_t size = -1;
 };
 
-/// `entry N` is proven by the batch that it was sealed in.
-Result<ProofRequest> make_request(SqlConnection& store, const ProofArgs& args) {
-    ProofRequest out{.kind = args.kind, .id = args.id};
-    if (args.since >= 0) out.since = static_cast<std::uint64_t>(args.since);
-    if (args.kind != "entry") return out;
-    std::int64_t number = 0;
-    const auto [end, error] =
-        std::from_chars(args.id.data(), args.id.data() + args.id.size(), number);
-    if (error != std::errc{} || end != args.id.data() + args.id.size())
-        return fail(ErrorCode::invalid_request,
-                    "'" + args.id +
-                        "' is no number of a ledger entry; give it as in 'tollgate "
-                        "ledger entries'");
-    out.kind = kProofLedgerBatch;
-    out.entry = number;
-    TG_TRY(out.id, ledger_batch_of(store, number));
-    return out;
-}
-
 void add_prove(Command app, CommandContext* context) {
     const auto args = std::make_shared<ProofArgs>();
     Command command =
@@ -49,7 +30,10 @@ void add_prove(Command app, CommandContext* context) {
             TG_TRY(const auto store, context->open_store(config));
             TG_TRY(const Sealed sealed, seal_books(*store, config, system_clock().now()));
             (void)sealed;
-            TG_TRY(const ProofRequest request, make_request(*store, *args));
+            std::optional<std::uint64_t> since;
+            if (args->since >= 0) since = static_cast<std::uint64_t>(args->since);
+            TG_TRY(const ProofRequest request,
+                   make_proof_request(*store, args->kind, args->id, since));
             TG_TRY(const std::string proof, proof_as_json(*store, request));
             print_text(proof + "\n");
             return {};

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "api/ledger_json.h"
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/prices.h"

@@ -52,8 +52,7 @@ void add_seal_command(Command group, CommandContext* context);
 void add_proof_commands(Command app, CommandContext* context);
 void add_replay_command(Command app, CommandContext* context);
 
-/// What `ledger verify` found, alone and as a part of `verify`.
-void write_ledger_report(JsonWriter& w, const LedgerVerifyReport& report);
+/// What `ledger verify` found, for people; also as a part of `verify`.
 void print_ledger_report(const LedgerVerifyReport& report);
 
 }  // namespace tg

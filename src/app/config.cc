@@ -120,6 +120,8 @@ void read_security(YamlReader& in, Config* c) {
 void read_billing(YamlReader& in, Config* c) {
     in.decimal("usd_cny_rate", 8, 1'000'000, 100'000'000'000, &c->usd_cny_e8);
     in.decimal("vat_percent", 4, 0, 1'000'000, &c->vat_ppm);
+    in.choice("finalise_by", {"anyone", "second_person"},
+              [&](std::size_t i) { c->finalise_by = static_cast<FinalBy>(i); });
     in.text("time_zone", &c->default_time_zone);
     if (const auto zone = TimeZone::load(c->default_time_zone); !zone.ok())
         in.problem("time_zone", zone.error().detail);

@@ -6,6 +6,7 @@
 #include "admission/admission_types.h"
 #include "admission/fleet_member.h"
 #include "base/log.h"
+#include "billing/bill_register.h"
 #include "documents/documents.h"
 #include "gateway/options.h"
 #include "invoicing/invoice_platform.h"
@@ -68,6 +69,7 @@ struct Config {
     /// USD to CNY, in 10^-8; the rate of the month's bills until dated rates are imported.
     std::int64_t usd_cny_e8 = 720'000'000;
     std::int64_t vat_ppm = 60'000;
+    FinalBy finalise_by = FinalBy::anyone;
     std::string default_time_zone = "Asia/Shanghai";
 
     /// A core dump holds prompts and keys. Off: none is written, and no other process of the same

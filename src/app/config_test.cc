@@ -80,6 +80,7 @@ TEST(Config, TheDocumentedFileIsValidAndHoldsTheDefaults) {
     EXPECT_EQ(c.unknown_model, defaults.unknown_model);
     EXPECT_EQ(c.usd_cny_e8, defaults.usd_cny_e8);
     EXPECT_EQ(c.vat_ppm, defaults.vat_ppm);
+    EXPECT_EQ(c.finalise_by, defaults.finalise_by);
     EXPECT_EQ(c.has_core_dumps, defaults.has_core_dumps);
     EXPECT_EQ(c.log_level, defaults.log_level);
 }
@@ -101,7 +102,7 @@ upstreams:
     base_url: https://example.com/v1
     api_key: ${KEY}
     models: [gpt-4o, {name: mini, upstream_name: gpt-4o-mini}]
-billing: {usd_cny_rate: "7.1234", vat_percent: "13"}
+billing: {usd_cny_rate: "7.1234", vat_percent: "13", finalise_by: second_person}
 )",
                                              some_environment);
     ASSERT_TRUE(result.ok()) << result.report("t");
@@ -122,6 +123,7 @@ billing: {usd_cny_rate: "7.1234", vat_percent: "13"}
     EXPECT_EQ(c.gateway.upstreams[0].models[1].upstream_name, "gpt-4o-mini");
     EXPECT_EQ(c.usd_cny_e8, 712'340'000);
     EXPECT_EQ(c.vat_ppm, 130'000);
+    EXPECT_EQ(c.finalise_by, FinalBy::second_person);
 }
 
 TEST(Config, ReadsAccountsAndRouting) {

@@ -10,6 +10,7 @@
 #include "app/hardening.h"
 #include "app/invoice_desks.h"
 #include "app/prices.h"
+#include "app/proofs.h"
 #include "base/log.h"
 #include "base/thread_name.h"
 #include "providers/zero_retention.h"
@@ -76,6 +77,7 @@ Status Server::start() {
     }
     if (config_.is_metering_on) TG_CHECK_OK(open_journal());
     TG_CHECK_OK(start_workers());
+    TG_CHECK_OK(start_admin());
     register_metrics();
     watcher_ = std::thread([this] {
         set_thread_name("tg-watcher");
@@ -151,8 +153,10 @@ Status Server::start_workers() {
     if (config_.workers == 0)
         config_.workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     workers_ = std::make_unique<Workers>(&shared_, std::move(snapshot));
-    TG_CHECK_OK(workers_->start(config_, config_.workers));
+    return workers_->start(config_, config_.workers);
+}
 
+AdminApi::Options Server::admin_options() {
     AdminApi::Options options;
     options.store_url = config_.effective_store_url();
     options.bootstrap_token = config_.admin_token;
@@ -160,8 +164,19 @@ Status Server::start_workers() {
     options.default_time_zone = config_.default_time_zone;
     options.issuer = config_.issuer;
     options.invoices = invoice_settings(config_);
+    options.finalise_by = config_.finalise_by;
     options.terms = {.usd_cny_e8 = config_.usd_cny_e8, .vat_ppm = config_.vat_ppm};
-
+    options.seal_books = [this](SqlConnection& store, UtcMicros now) -> Result<Checkpoint> {
+        TG_TRY(Sealed sealed, seal_books(store, config_, now));
+        return std::move(sealed.head);
+    };
+    options.verify_books = [this](SqlConnection& store) {
+        return verify_books_and_proofs(store, config_);
+    };
+    options.verifier_key = [this]() -> Result<std::string> {
+        TG_TRY(const ProofKey key, ProofKey::open_or_create(proof_key_file(config_)));
+        return key.verifier_text();
+    };
     options.upstreams = [this](std::int64_t now_ns) {
         const auto upstreams = shared_.upstreams.current();
         return upstreams ? upstreams->status(now_ns) : std::vector<UpstreamStatus>{};
@@ -183,7 +198,11 @@ Status Server::start_workers() {
         workers_->publish_catalogue(std::move(next));
         return {};
     };
-    api_ = std::make_unique<AdminApi>(std::move(options));
+    return options;
+}
+
+Status Server::start_admin() {
+    api_ = std::make_unique<AdminApi>(admin_options());
     AdminServer::Parts parts;
     parts.api = api_.get();
     parts.blocking = blocking_.get();

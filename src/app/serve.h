@@ -41,6 +41,8 @@ class Server {
     Status open_journal();
     Status load_prices();
     Status start_workers();
+    AdminApi::Options admin_options();
+    Status start_admin();
     void watch_store();
     Status look_at_store();
     void refresh_now();

@@ -78,12 +78,16 @@ Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Ch
 
 /// Days after the month's end until a bill has to be paid, where no contract says otherwise.
 inline constexpr int kDueDays = 7;
+/// Who may make a reviewed bill final: anyone, or only somebody else than who reviewed it (the
+/// four-eyes principle).
+enum class FinalBy : std::uint8_t { anyone, second_person };
 /// Makes a reviewed bill final, in one transaction: document, ledger entry, leaf of the proof log
 /// and audit record. A final one stays as it is. Errors: not_found; conflict when it was not
-/// reviewed, when its figures are no longer those that were reviewed (it is a draft again then), or
-/// calls on it have no price; corrupt_data when ledger and usage differ.
+/// reviewed, or by the same person where a second one is asked for, when its figures are no longer
+/// those that were reviewed (it is a draft again then), or calls on it have no price; corrupt_data
+/// when ledger and usage differ.
 Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
-                               int due_days = kDueDays);
+                               FinalBy by = FinalBy::anyone);
 /// Errors: not_found; conflict when it is not final.
 Result<BillHead> mark_bill_sent(SqlConnection& store, std::string_view id, const Change& change);
 
@@ -113,7 +117,8 @@ Result<BillRunReport> run_bills(SqlConnection& store, const BillRunOptions& opti
 Result<BillRunReport> review_bills(SqlConnection& store, YearMonth month, const Change& change,
                                    const Progress& progress = nullptr);
 Result<BillRunReport> finalise_bills(SqlConnection& store, YearMonth month, const Change& change,
-                                     const Progress& progress = nullptr);
+                                     const Progress& progress = nullptr,
+                                     FinalBy by = FinalBy::anyone);
 
 /// Moves what is owed of final bills after their due date from billed to overdue (1202 to 1203).
 /// Returns of how many bills. Errors: those of the store.

@@ -322,6 +322,41 @@ TEST_P(BillRegisterTest, a_whole_month_is_reviewed_and_made_final) {
     expect_sound(t);
 }
 
+TEST_P(BillRegisterTest, a_bill_becomes_final_by_a_second_person_where_one_is_asked_for) {
+    TestBooks t(GetParam());
+    for (const char* customer : {"acme", "beta"}) {
+        UsageEvent event = t.event("2026-03-06T00:00:00Z");
+        event.payer = t.payer(customer, "chat");
+        t.append(event);
+    }
+    ASSERT_EQ(t.settle(), 2);
+    Change maker = at("2026-04-02T00:00:00Z"), checker = maker;
+    maker.actor = "cli:li";
+    checker.actor = "cli:wang";
+    ASSERT_TRUE(
+        run_bills(t.connection(), {.month = kMarch, .terms = BillTerms{}, .change = maker}).ok());
+    ASSERT_EQ(review_bills(t.connection(), kMarch, maker)->done, 2);
+    const auto refused =
+        finalise_bill(t.connection(), "BILL-acme-202603", maker, FinalBy::second_person);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::conflict);
+    EXPECT_NE(refused.error().detail.find("was reviewed by cli:li"), std::string::npos)
+        << refused.error().detail;
+    EXPECT_EQ(find_bill(t.connection(), "BILL-acme-202603", maker.at)->status,
+              BillStatus::reviewed);
+    const auto none =
+        finalise_bills(t.connection(), kMarch, maker, nullptr, FinalBy::second_person);
+    EXPECT_EQ(none->done, 0);
+    EXPECT_EQ(none->problems.size(), 2U);
+    const auto final =
+        finalise_bill(t.connection(), "BILL-acme-202603", checker, FinalBy::second_person);
+    ASSERT_TRUE(final.ok()) << final.error().text();
+    EXPECT_EQ(final->reviewed_by, "cli:li");
+    EXPECT_EQ(final->finalised_by, "cli:wang");
+    EXPECT_EQ(finalise_bills(t.connection(), kMarch, maker)->done, 1) << "anyone, unless asked";
+    expect_sound(t);
+}
+
 TEST_P(BillRegisterTest, a_debt_after_its_due_date_is_overdue_in_the_ledger) {
     TestBooks t(GetParam());
     use(t);

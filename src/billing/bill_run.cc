@@ -149,10 +149,10 @@ Result<BillRunReport> review_bills(SqlConnection& store, YearMonth month, const 
 }
 
 Result<BillRunReport> finalise_bills(SqlConnection& store, YearMonth month, const Change& change,
-                                     const Progress& progress) {
+                                     const Progress& progress, FinalBy by) {
     return step_all(
         store, month, BillStatus::reviewed, change, progress,
-        [&](const BillSource::Of& of) { return finalise_locked(store, of, change, kDueDays); });
+        [&](const BillSource::Of& of) { return finalise_locked(store, of, change, by); });
 }
 
 Result<std::int64_t> book_overdue(SqlConnection& store, UtcMicros now) {

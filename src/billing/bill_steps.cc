@@ -340,7 +340,7 @@ Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const
 }
 
 Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, const Change& change,
-                             int due_days) {
+                             FinalBy by) {
     Step out{.head = of.row->head};
     BillHead& head = out.head;
     if (head.is_final()) return out;
@@ -349,6 +349,13 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
                             "bill " + head.id +
                                 " was not reviewed; look at it with: tollgate bill show, then: "
                                 "tollgate bill review"};
+        return out;
+    }
+    if (by == FinalBy::second_person && head.reviewed_by == change.actor) {
+        out.refused = Error{ErrorCode::conflict,
+                            "bill " + head.id + " was reviewed by " + head.reviewed_by +
+                                ", and billing.finalise_by asks for a second person to make it "
+                                "final"};
         return out;
     }
     Result<Bill> composed = of.compose(head.month, head.terms);
@@ -375,8 +382,8 @@ Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, con
     head.status = BillStatus::finalised;
     head.finalised_at = change.at;
     head.finalised_by = change.actor;
-    if (const ContractTerms* terms = of.contract ? of.contract->last_terms() : nullptr)
-        due_days = terms->payment.net_days;
+    const ContractTerms* terms = of.contract ? of.contract->last_terms() : nullptr;
+    const int due_days = terms != nullptr ? terms->payment.net_days : kDueDays;
     head.due_at = std::max(UtcMicros{bill.period_end.micros + due_days * kDayMicros}, change.at);
     head.open_fen = head.total_fen;
     bill.status = name(head.status);
@@ -461,9 +468,9 @@ Result<BillHead> review_bill(SqlConnection& store, std::string_view id, const Ch
 }
 
 Result<BillHead> finalise_bill(SqlConnection& store, std::string_view id, const Change& change,
-                               int due_days) {
+                               FinalBy by) {
     return take_alone(store, change, customer_of_bill(store, id), [&](const BillSource::Of& of) {
-        return finalise_locked(store, of, change, due_days);
+        return finalise_locked(store, of, change, by);
     });
 }
 

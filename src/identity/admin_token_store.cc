@@ -5,33 +5,69 @@ namespace tg {
 
 using namespace identity_internal;
 
+namespace {
+
+struct NamedScope {
+    AdminScope scope;
+    std::string_view name;
+};
+constexpr std::array<NamedScope, 5> kScopes = {{{AdminScope::read, "read"},
+                                                {AdminScope::write, "write"},
+                                                {AdminScope::finance, "finance"},
+                                                {AdminScope::account_manager, "account_manager"},
+                                                {AdminScope::platform, "platform"}}};
+
+std::string scope_names() {
+    std::string out;
+    for (const NamedScope& each : kScopes) out.append(out.empty() ? "" : ", ").append(each.name);
+    return out;
+}
+
+}  // namespace
+
+std::string_view name(AdminScope scope) {
+    return std::ranges::find(kScopes, scope, &NamedScope::scope)->name;
+}
+
+Result<AdminScopes> parse_admin_scope(std::string_view text) {
+    const auto* found = std::ranges::find(kScopes, text, &NamedScope::name);
+    if (found == kScopes.end())
+        return fail(ErrorCode::invalid_request, "scope '" + std::string(text.substr(0, 40)) +
+                                                    "' is not one of " + scope_names());
+    return AdminScopes{}.with(AdminScope::read).with(found->scope);
+}
+
 Result<AdminScopes> parse_admin_scopes(std::string_view text) {
     AdminScopes scopes;
     for (;;) {
         const std::size_t comma = text.find(',');
-        const std::string_view scope = text.substr(0, comma);
-        if (scope == "read") {
-            scopes = scopes.with(AdminScope::read);
-        } else if (scope == "write") {
-            scopes = scopes.with(AdminScope::read).with(AdminScope::write);
-        } else {
-            return fail(ErrorCode::invalid_request, "scope '" + std::string(scope.substr(0, 40)) +
-                                                        "' is not one of read, write");
-        }
+        TG_TRY(const AdminScopes scope, parse_admin_scope(text.substr(0, comma)));
+        scopes = scopes.with(scope);
         if (comma == std::string_view::npos) return scopes;
         text.remove_prefix(comma + 1);
     }
 }
 
+std::vector<AdminScope> scopes_in(AdminScopes scopes) {
+    std::vector<AdminScope> out;
+    for (const NamedScope& each : kScopes)
+        if (scopes.has(each.scope)) out.push_back(each.scope);
+    return out;
+}
+
 std::string to_string(AdminScopes scopes) {
-    return scopes.has(AdminScope::write) ? "read,write" : "read";
+    std::string out;
+    for (const AdminScope scope : scopes_in(scopes))
+        out.append(out.empty() ? "" : ",").append(name(scope));
+    return out;
 }
 
 Result<CreatedAdminToken> IdentityStore::create_admin_token(const NewAdminToken& request,
                                                             const Change& change) {
     TG_CHECK_OK(check_text("name", request.name, false));
     if (request.scopes.bits == 0)
-        return fail(ErrorCode::invalid_request, "at least one scope of read, write must be given");
+        return fail(ErrorCode::invalid_request,
+                    "at least one scope must be given, of " + scope_names());
     if (request.expires_at && *request.expires_at <= change.at) {
         return fail(ErrorCode::invalid_request,
                     "expires_at " + format_rfc3339(*request.expires_at) + " is not in the future");

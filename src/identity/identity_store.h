@@ -83,19 +83,36 @@ struct KeyRotation {
     std::optional<UtcMicros> expires_at{};  ///< of the new key
 };
 
-enum class AdminScope : std::uint8_t { read = 1, write = 2 };
+/// What a token may do. `write` is every change; the others are the changes of one role: `finance`
+/// those of bills, payments, invoices and prices, `account_manager` those of customers, contracts
+/// and limits, `platform` those of keys, projects, tiers and limits. An auditor has `read` alone.
+enum class AdminScope : std::uint8_t {
+    read = 1,
+    write = 2,
+    finance = 4,
+    account_manager = 8,
+    platform = 16,
+};
 struct AdminScopes {
     std::uint8_t bits = 0;
     constexpr bool has(AdminScope scope) const {
         return (bits & static_cast<std::uint8_t>(scope)) != 0;
     }
+    constexpr bool has_any(AdminScopes scopes) const { return (bits & scopes.bits) != 0; }
     constexpr AdminScopes with(AdminScope scope) const {
         return {static_cast<std::uint8_t>(bits | static_cast<std::uint8_t>(scope))};
     }
+    constexpr AdminScopes with(AdminScopes scopes) const {
+        return {static_cast<std::uint8_t>(bits | scopes.bits)};
+    }
     friend constexpr bool operator==(AdminScopes, AdminScopes) = default;
 };
-/// "read", "read,write"; write includes read. Errors: invalid_request naming the scope.
+std::string_view name(AdminScope scope);
+/// One scope with what it includes: every scope includes `read`. Errors: invalid_request naming it.
+Result<AdminScopes> parse_admin_scope(std::string_view text);
+/// "read", "read,finance,platform". Errors: as parse_admin_scope().
 Result<AdminScopes> parse_admin_scopes(std::string_view text);
+std::vector<AdminScope> scopes_in(AdminScopes scopes);
 std::string to_string(AdminScopes scopes);
 
 struct AdminToken {

@@ -388,8 +388,14 @@ TEST(AdminScopesTest, parse_and_print) {
     EXPECT_EQ(to_string(parse_admin_scopes("read").value()), "read");
     EXPECT_EQ(to_string(parse_admin_scopes("write").value()), "read,write");
     EXPECT_EQ(to_string(parse_admin_scopes("write,read").value()), "read,write");
+    EXPECT_EQ(to_string(parse_admin_scopes("platform,finance").value()), "read,finance,platform");
+    EXPECT_EQ(to_string(parse_admin_scopes("account_manager").value()), "read,account_manager");
     for (const char* bad : {"", "all", "read,", "read,,write", " read", "READ"}) {
-        EXPECT_FALSE(parse_admin_scopes(bad).ok()) << bad;
+        const auto refused = parse_admin_scopes(bad);
+        ASSERT_FALSE(refused.ok()) << bad;
+        EXPECT_TRUE(refused.error().detail.ends_with(
+            "is not one of read, write, finance, account_manager, platform"))
+            << refused.error().detail;
     }
 }
 

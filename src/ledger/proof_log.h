@@ -91,4 +91,11 @@ struct ProofRequest {
 };
 Result<std::string> proof_as_json(SqlConnection& connection, const ProofRequest& request);
 
+/// The request for a document; of kind "entry", whose id is a number, for the batch that the ledger
+/// entry was sealed in. Errors: invalid_request (no number), not_found (not sealed yet), those of
+/// the store.
+inline constexpr std::string_view kProofEntry = "entry";
+Result<ProofRequest> make_proof_request(SqlConnection& connection, std::string_view kind,
+                                        std::string_view id, std::optional<std::uint64_t> since);
+
 }  // namespace tg

@@ -101,8 +101,8 @@ Result<std::string> ledger_batch_of(SqlConnection& connection, std::int64_t numb
                          }));
     if (out.empty())
         return fail(ErrorCode::not_found, "ledger entry " + std::to_string(number) +
-                                              " is not in the proof log yet; run 'tollgate ledger "
-                                              "seal'");
+                                              " is not in the proof log yet; 'tollgate ledger "
+                                              "seal' or POST /admin/v1/proof-heads puts it there");
     return out;
 }
 
@@ -113,8 +113,8 @@ Result<std::string> proof_as_json(SqlConnection& connection, const ProofRequest&
     if (!head || head->size <= index)
         return fail(ErrorCode::not_found,
                     request.kind + " '" + request.id +
-                        "' is in the proof log, but no signed head covers it yet; run 'tollgate "
-                        "ledger seal'");
+                        "' is in the proof log, but no signed head covers it yet; 'tollgate "
+                        "ledger seal' or POST /admin/v1/proof-heads signs one");
     TG_TRY(const std::vector<Sha256> path,
            merkle_inclusion_proof(index, head->size, stored_nodes(connection)));
     std::string out;
@@ -127,6 +127,22 @@ Result<std::string> proof_as_json(SqlConnection& connection, const ProofRequest&
     if (request.since) TG_CHECK_OK(write_consistency(connection, w, *request.since, head->size));
     if (request.entry) TG_CHECK_OK(write_entry(connection, w, *request.entry));
     w.end_object();
+    return out;
+}
+
+Result<ProofRequest> make_proof_request(SqlConnection& connection, std::string_view kind,
+                                        std::string_view id, std::optional<std::uint64_t> since) {
+    ProofRequest out{.kind = std::string(kind), .id = std::string(id), .since = since};
+    if (kind != kProofEntry) return out;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+    if (error != std::errc{} || end != id.data() + id.size())
+        return fail(ErrorCode::invalid_request, "'" + std::string(id.substr(0, 64)) +
+                                                    "' is no number of a ledger entry; give it as "
+                                                    "'tollgate ledger entries' shows it");
+    out.kind = kProofLedgerBatch;
+    out.entry = number;
+    TG_TRY(out.id, ledger_batch_of(connection, number));
     return out;
 }
 

@@ -34,12 +34,20 @@ struct Call {
     Result<Body> body() const { return parse_body(request->body); }
 };
 
+/// Whose request a route answers: a token with any of these scopes.
+inline constexpr AdminScopes kReaders = AdminScopes{}.with(AdminScope::read);
+inline constexpr AdminScopes kAdministrators = AdminScopes{}.with(AdminScope::write);
+inline constexpr AdminScopes kFinance = kAdministrators.with(AdminScope::finance);
+inline constexpr AdminScopes kAccountManagers = kAdministrators.with(AdminScope::account_manager);
+inline constexpr AdminScopes kPlatform = kAdministrators.with(AdminScope::platform);
+inline constexpr AdminScopes kPlatformOrAccounts = kPlatform.with(AdminScope::account_manager);
+
 using Handler = Result<ApiReply> (*)(Call& call);
 
 struct Route {
     std::string_view method;
     std::string_view pattern;  ///< "/customers/{customer}", below /admin/v1
-    AdminScope scope = AdminScope::read;
+    AdminScopes scopes = kReaders;
     Handler handler = nullptr;
     std::vector<std::string_view> query{};
 };
@@ -63,6 +71,8 @@ std::span<const Route> contract_routes();
 std::span<const Route> credit_routes();
 std::span<const Route> payment_routes();
 std::span<const Route> fx_rate_routes();
+std::span<const Route> ledger_routes();
+std::span<const Route> proof_routes();
 std::span<const Route> audit_routes();
 std::span<const Route> upstream_routes();
 

@@ -134,7 +134,7 @@ Result<Step> draft_locked(SqlConnection& store, const BillSource::Of& of, YearMo
                           const Result<BillTerms>& dated, const Change& change);
 Result<Step> review_locked(SqlConnection& store, const BillSource::Of& of, const Change& change);
 Result<Step> finalise_locked(SqlConnection& store, const BillSource::Of& of, const Change& change,
-                             int due_days);
+                             FinalBy by);
 /// Ledger entries, then leaves of the proof log, then audit records, in the order of their locks.
 Status finish_steps(SqlConnection& store, std::vector<Step> steps, UtcMicros now);
 
