@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test lint format bench run demo fuzz crash clean
 
-S ?= 20
+S ?= 10
 N ?= 200
 T ?=
 NAME ?= list
@@ -25,7 +25,7 @@ build: setup ## release build, in build/release
 check: build ## the fast tests only
 	@tools/ctest.py release -L unit
 
-test: setup ## everything CI runs (S=20 seconds a fuzzer, N=200 kills in the crash campaign)
+test: setup ## everything CI runs (S=10 seconds a fuzzer, N=200 kills in the crash campaign)
 	@python3 tools/run_tests.py --fuzz-seconds $(S) --kills $(N)
 
 lint: build ## tidy rules, clang-format, clang-tidy

@@ -44,7 +44,7 @@ endfunction()
 set(TG_SINGLE_THREADED_MODULES providers rating documents compliance)
 
 function(tg_module name)
-  cmake_parse_arguments(M "" "" "SOURCES;TESTS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "" "COST" "SOURCES;TESTS;LIBS;TEST_LIBS" ${ARGN})
   add_library(tollgate_${name} STATIC ${M_SOURCES})
   target_include_directories(tollgate_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_compile_options(tollgate_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${TG_WARNINGS}>)
@@ -73,7 +73,12 @@ function(tg_module name)
     target_compile_options(${name}_test PRIVATE -O0)
     target_precompile_headers(${name}_test REUSE_FROM tollgate_test_pch)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS unit)
+    # Under ThreadSanitizer the longest take several times what they take alone, and a machine may be slow. COST, in
+    # seconds, is what a program takes: the long ones start first, so that the cores end together.
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1800 LABELS unit)
+    if(M_COST)
+      set_tests_properties(${name} PROPERTIES COST ${M_COST})
+    endif()
   endif()
 endfunction()
 

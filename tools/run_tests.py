@@ -27,7 +27,7 @@ class Stage:
     name: str
     command: str  # for bash
     needs: str = ''  # a stage that must have passed
-    minutes_max: int = 20
+    minutes_max: int = 40
     closes: bool = True  # the command prints a closing line itself; otherwise its exit code is one test
 
     passed: int = 0
@@ -46,14 +46,14 @@ def all_stages(fuzz_seconds, kills):
         Stage('tidy rules', 'tools/tidy.py', closes=False),
         Stage('tidy rules test', 'tools/unittests.sh'),
         Stage('clang-format', 'tools/format.sh --check', closes=False),
-        Stage('release build', build('release'), closes=False, minutes_max=40),
+        Stage('release build', build('release'), closes=False, minutes_max=60),
         Stage('release tests', 'tools/ctest.py release', needs='release build'),
         Stage('release e2e', 'tests/e2e/run release', needs='release build'),
-        Stage('dev build', build('dev'), closes=False, minutes_max=40),
+        Stage('dev build', build('dev'), closes=False, minutes_max=60),
         Stage('dev tests', 'tools/ctest.py dev', needs='dev build'),
         Stage('dev e2e', 'tests/e2e/run dev', needs='dev build'),
         Stage('fuzzing', f'tools/fuzz.py -s {fuzz_seconds}', needs='dev build'),
-        Stage('tsan build', build('tsan'), closes=False, minutes_max=40),
+        Stage('tsan build', build('tsan'), closes=False, minutes_max=60),
         Stage('tsan tests', 'tools/ctest.py tsan', needs='tsan build'),
         Stage('tsan e2e', 'tests/e2e/run tsan', needs='tsan build'),
         Stage('crash campaign', f'tests/crash/run --kills {kills}', needs='release build'),
@@ -129,7 +129,7 @@ def print_table(stages):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--stage', action='append', help='only this stage; may be given several times')
-    parser.add_argument('--fuzz-seconds', type=int, default=20)
+    parser.add_argument('--fuzz-seconds', type=int, default=10)
     parser.add_argument('--kills', type=int, default=200)
     parser.add_argument('--list', action='store_true')
     options = parser.parse_args()
