@@ -3,8 +3,9 @@
 
 usage: tools/clang_tidy.py [PATH ...]     only sources whose path begins with one of PATH, e.g. src/net
 
-A result is remembered in build/clang-tidy/ under a hash of all it depends on: the configuration, the compile command
-and the contents of the source and of every header it includes. So a second run checks only what has changed.
+A result is remembered in the user's cache folder under a hash of all it depends on: the configuration, the compile
+command and the contents of the source and of every header it includes. So a second run checks only what has changed,
+in every clone.
 Needs build/release to be built: the include lists and the precompiled header come from there.
 """
 import concurrent.futures
@@ -15,10 +16,12 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / 'build/release'
-CACHE = ROOT / 'build/clang-tidy'
+CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'tollgate/clang-tidy'
+KEPT_SECONDS = 30 * 86400  # since a result was last of use
 TIDY = 'clang-tidy-19'
 
 
@@ -33,6 +36,18 @@ def include_lists():
             target = match[1]
             lists[target] = []
     return lists
+
+
+def in_clone(path):
+    """The path of a file of ours from the root, the same in every clone; another one as it is."""
+    full = os.path.normpath(BUILD / path)
+    return os.path.relpath(full, ROOT) if full.startswith(f'{ROOT}/') else full
+
+
+def forget_old_results():
+    for mark in CACHE.iterdir():
+        if time.time() - mark.stat().st_mtime > KEPT_SECONDS:
+            mark.unlink(missing_ok=True)
 
 
 class Fingerprints:
@@ -61,11 +76,11 @@ class Fingerprints:
         return seen
 
     def of_entry(self, entry):
-        digest = hashlib.sha256(self.base + entry['command'].encode())
+        digest = hashlib.sha256(self.base + entry['command'].replace(f'{ROOT}/', '').encode())
         target = entry.get('output') or re.search(r' -o (\S+)', entry['command'])[1]
         inputs = self.inputs(os.path.relpath(os.path.join(entry['directory'], target), BUILD), set())
-        for path in sorted(inputs | {entry['file']}):
-            digest.update(path.encode() + self.of_file(path))
+        for path in sorted(inputs | {entry['file']}, key=in_clone):
+            digest.update(in_clone(path).encode() + self.of_file(path))
         return digest.hexdigest()
 
 
@@ -90,11 +105,13 @@ def main():
     if not (BUILD / 'compile_commands.json').is_file():
         sys.exit('build/release holds no build: run make build first')
     CACHE.mkdir(parents=True, exist_ok=True)
+    forget_old_results()
     prints = Fingerprints()
     todo, passed, failed = {}, 0, 0
     for path, entry in entries(sys.argv[1:]).items():
         mark = CACHE / prints.of_entry(entry)
         if mark.exists():
+            mark.touch()
             passed += 1
         else:
             todo[path] = mark
